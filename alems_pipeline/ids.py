@@ -8,7 +8,7 @@ CREATE OR REPLACE MACRO ops.stable_id(natural_key) AS
 CREATE OR REPLACE MACRO ops.time_ordered_id(key, seconds_utc) AS
     greatest(coalesce(seconds_utc, 0) - {TIME_ORIGIN_S}, 0) * {IDS_PER_SECOND} + key % {IDS_PER_SECOND};
 """
-"""Used as `ops.stable_id(concat_ws(chr(31), …))`; concat_ws skips NULLs, so a nullable part stands in coalesce(…, '')."""
+"""Used as `ops.stable_id(concat_ws(chr(31), …))`; concat_ws skips NULLs: nullable parts go in coalesce(…, '')."""
 
 
 def spread_collisions_sql(source: str, base_id: str, natural_key: str, id_name: str) -> str:
