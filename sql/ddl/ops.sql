@@ -86,12 +86,13 @@ CREATE TABLE IF NOT EXISTS ops.check_results (
 
 -- Every publication.
 CREATE TABLE IF NOT EXISTS ops.publications (
-    published_at TIMESTAMPTZ PRIMARY KEY -- when
+    published_at TIMESTAMPTZ PRIMARY KEY, -- when
+    code_hash VARCHAR -- code and SQL of core, marts, views and checks that made it
 );
 
--- Which SQL built the warehouse: a changed hash means that it is to be built again.
-CREATE TABLE IF NOT EXISTS ops.builds (
-    layer VARCHAR PRIMARY KEY, -- lake or warehouse
-    code_hash VARCHAR NOT NULL, -- hash of the code and SQL that ran
-    built_at TIMESTAMPTZ NOT NULL -- when it ran
+-- Which code built each day: a day built by other code than today's is built again.
+CREATE TABLE IF NOT EXISTS ops.day_builds (
+    landing_date DATE PRIMARY KEY, -- day
+    code_hash VARCHAR NOT NULL, -- code and SQL that built it
+    built_at TIMESTAMPTZ NOT NULL -- when
 );

@@ -1,0 +1,170 @@
+"""The files of `sql/`: what each makes, what it reads, what its columns mean, and how it is run.
+
+A file makes one table or view and says so in its header and its column comments; the SQL is run as it stands. Those
+comments become the comments in the DuckDB file, the column schema in Dagster and the data dictionary.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+SQL_ROOT: Final = Path(__file__).resolve().parent.parent / "sql"
+LAYERS: Final = ("ddl", "day", "core", "marts", "views", "checks")
+
+_CREATED = re.compile(
+    r"CREATE\s+(?:OR\s+REPLACE\s+)?(?P<kind>TABLE|VIEW|MACRO)\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<schema>\w+)\.(?P<name>\w+)",
+    re.IGNORECASE,
+)
+_LAKE = re.compile(r"\{lake:(\w+)\}")
+_LINE_WITH_DOC = re.compile(r"^\s*(?P<code>[^-\s].*?)\s+--\s*(?P<doc>.+)$")
+
+
+class BrokenSqlFile(ValueError):
+    """A file of sql/ does not keep to the form that its folder's README describes."""
+
+
+@dataclass(frozen=True)
+class SqlFile:
+    """One file of `sql/`. `depends` are names as in SQL, with their schema unless it is main."""
+
+    path: Path
+    layer: str
+    kind: str  # table, view, macro or check
+    schema: str
+    name: str
+    description: str
+    depends: tuple[str, ...]
+    severity: str  # of a check: error or warn
+    column_docs: dict[str, str]
+    text: str
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def code_version(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+
+
+def parse(path: Path) -> SqlFile:
+    """Read one file. Raises BrokenSqlFile."""
+    text = path.read_text()
+    layer = path.parent.name
+    header = [line[2:].strip() for line in _leading_comments(text)]
+    fields = dict(line.split(":", 1) for line in header if re.match(r"(depends|unique|severity):", line))
+    description = " ".join(line for line in header if not re.match(r"(depends|unique|severity):", line))
+    if not description:
+        raise BrokenSqlFile(f"{path}: no description; begin the file with `-- <what a row is>`")
+    created = _CREATED.search(text)
+    if layer == "checks":
+        kind, schema, name = "check", "ops", path.stem
+    elif created is None:
+        raise BrokenSqlFile(f"{path}: makes nothing; a file holds one CREATE of schema.name")
+    else:
+        kind, schema, name = created["kind"].lower(), created["schema"], created["name"]
+        if name != path.stem:
+            raise BrokenSqlFile(f"{path}: makes {name}; name the file {name}.sql")
+    return SqlFile(
+        path=path,
+        layer=layer,
+        kind=kind,
+        schema=schema,
+        name=name,
+        description=description,
+        depends=tuple(name.strip() for name in fields.get("depends", "").split(",") if name.strip()),
+        severity=fields.get("severity", "error").strip(),
+        column_docs=_column_docs(text, of_view=kind == "view"),
+        text=text,
+    )
+
+
+@cache
+def layer_files(layer: str) -> tuple[SqlFile, ...]:
+    """The files of one folder, each after those of the folder that it reads."""
+    files = {file.qualified_name: file for file in map(parse, sorted((SQL_ROOT / layer).glob("*.sql")))}
+    graph = {
+        name: sorted({_qualified(d) for d in file.depends} & files.keys() - {name}) for name, file in files.items()
+    }
+    return tuple(files[name] for name in TopologicalSorter(graph).static_order())
+
+
+def run(con: duckdb.DuckDBPyConnection, file: SqlFile, lake_paths: Callable[[str], list[str]] | None = None) -> None:
+    """Run one file and set its comments. `lake_paths` gives the Parquet files of a lake dataset for `{lake:dataset}`."""
+    text = file.text
+    if lake_paths is not None:
+        text = _LAKE.sub(lambda match: _sql_list(lake_paths(match[1])), text)
+    con.execute(text)
+
+
+def comment(con: duckdb.DuckDBPyConnection, files: Iterable[SqlFile]) -> None:
+    """Write descriptions and column meanings into the DuckDB file."""
+    for file in files:
+        if file.kind not in ("table", "view"):
+            continue
+        columns = {row[0] for row in con.execute(f"DESCRIBE {file.qualified_name}").fetchall()}
+        statements = [f"COMMENT ON {file.kind.upper()} {file.qualified_name} IS {_sql_text(file.description)}"]
+        if file.kind == "table":
+            statements += [
+                f'COMMENT ON COLUMN {file.qualified_name}."{column}" IS {_sql_text(doc)}'
+                for column, doc in file.column_docs.items()
+                if column in columns
+            ]
+        con.execute(";".join(statements))
+
+
+def run_ddl(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the schemas and books that exist in every warehouse."""
+    for path in sorted((SQL_ROOT / "ddl").glob("*.sql")):
+        con.execute(path.read_text())
+
+
+def code_hash(*paths: Path) -> str:
+    """One hash over files and folders of code or SQL; it changes when any of them does."""
+    files = sorted(file for path in paths for file in ([path] if path.is_file() else path.rglob("*.sql")))
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _leading_comments(text: str) -> list[str]:
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line)
+    return lines
+
+
+def _column_docs(text: str, *, of_view: bool) -> dict[str, str]:
+    """Column name -> meaning, from the comment at the end of the line that declares (table) or names (view) the column."""
+    docs: dict[str, str] = {}
+    for line in text.splitlines():
+        match = _LINE_WITH_DOC.match(line)
+        if match is None:
+            continue
+        words = re.findall(r'"[^"]+"|\w+', match["code"])
+        if words:
+            docs.setdefault(words[-1 if of_view else 0].strip('"'), match["doc"].strip())
+    return docs
+
+
+def _qualified(name: str) -> str:
+    return name if "." in name else f"main.{name}"
+
+
+def _sql_text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _sql_list(paths: list[str]) -> str:
+    return "[" + ", ".join(_sql_text(path) for path in paths) + "]"
