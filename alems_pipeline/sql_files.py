@@ -86,22 +86,51 @@ def parse(path: Path) -> SqlFile:
     )
 
 
+def parse_ddl(path: Path) -> list[SqlFile]:
+    """The tables of one file of sql/ddl, which holds all tables of a schema that are made once."""
+    tables = []
+    for statement in path.read_text().split("\n\n"):
+        created = _CREATED.search(statement)
+        if created is None:
+            continue
+        tables.append(
+            SqlFile(
+                path=path,
+                layer="ddl",
+                kind=created["kind"].lower(),
+                schema=created["schema"],
+                name=created["name"],
+                description=" ".join(line[2:].strip() for line in _leading_comments(statement)),
+                depends=(),
+                severity="error",
+                column_docs=_column_docs(statement, of_view=False),
+                text=statement,
+            )
+        )
+    return tables
+
+
 @cache
 def layer_files(layer: str) -> tuple[SqlFile, ...]:
-    """The files of one folder, each after those of the folder that it reads."""
+    """The tables, views or checks of one folder, each after those of the folder that it reads."""
+    if layer == "ddl":
+        return tuple(table for path in sorted((SQL_ROOT / layer).glob("*.sql")) for table in parse_ddl(path))
     files = {file.qualified_name: file for file in map(parse, sorted((SQL_ROOT / layer).glob("*.sql")))}
-    graph = {
-        name: sorted({_qualified(d) for d in file.depends} & files.keys() - {name}) for name, file in files.items()
-    }
+    graph = {name: sorted({qualified(d) for d in file.depends} & files.keys() - {name}) for name, file in files.items()}
     return tuple(files[name] for name in TopologicalSorter(graph).static_order())
 
 
 def run(con: duckdb.DuckDBPyConnection, file: SqlFile, lake_paths: Callable[[str], list[str]] | None = None) -> None:
-    """Run one file and set its comments. `lake_paths` gives the Parquet files of a lake dataset for `{lake:dataset}`."""
+    """Run one file. `lake_paths` gives the Parquet files of a lake dataset, put in the place of `{lake:dataset}`."""
     text = file.text
     if lake_paths is not None:
         text = _LAKE.sub(lambda match: _sql_list(lake_paths(match[1])), text)
     con.execute(text)
+
+
+def run_declaration(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
+    """Run only the CREATE TABLE IF NOT EXISTS of a file of sql/day."""
+    con.execute(file.text[: file.text.index(");") + 2])
 
 
 def comment(con: duckdb.DuckDBPyConnection, files: Iterable[SqlFile]) -> None:
@@ -111,12 +140,11 @@ def comment(con: duckdb.DuckDBPyConnection, files: Iterable[SqlFile]) -> None:
             continue
         columns = {row[0] for row in con.execute(f"DESCRIBE {file.qualified_name}").fetchall()}
         statements = [f"COMMENT ON {file.kind.upper()} {file.qualified_name} IS {_sql_text(file.description)}"]
-        if file.kind == "table":
-            statements += [
-                f'COMMENT ON COLUMN {file.qualified_name}."{column}" IS {_sql_text(doc)}'
-                for column, doc in file.column_docs.items()
-                if column in columns
-            ]
+        statements += [
+            f'COMMENT ON COLUMN {file.qualified_name}."{column}" IS {_sql_text(doc)}'
+            for column, doc in file.column_docs.items()
+            if column in columns
+        ]
         con.execute(";".join(statements))
 
 
@@ -129,11 +157,12 @@ def run_ddl(con: duckdb.DuckDBPyConnection) -> None:
 def code_hash(*paths: Path) -> str:
     """One hash over files and folders of code or SQL; it changes when any of them does."""
     files = sorted(file for path in paths for file in ([path] if path.is_file() else path.rglob("*.sql")))
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest(*(text for file in files for text in (file.name, file.read_text())))
+
+
+def digest(*texts: str) -> str:
+    """One hash over texts."""
+    return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()[:16]
 
 
 def _leading_comments(text: str) -> list[str]:
@@ -146,7 +175,7 @@ def _leading_comments(text: str) -> list[str]:
 
 
 def _column_docs(text: str, *, of_view: bool) -> dict[str, str]:
-    """Column name -> meaning, from the comment at the end of the line that declares (table) or names (view) the column."""
+    """Column name -> meaning, from the comment that ends the line which declares (table) or names (view) the column."""
     docs: dict[str, str] = {}
     for line in text.splitlines():
         match = _LINE_WITH_DOC.match(line)
@@ -158,7 +187,7 @@ def _column_docs(text: str, *, of_view: bool) -> dict[str, str]:
     return docs
 
 
-def _qualified(name: str) -> str:
+def qualified(name: str) -> str:
     return name if "." in name else f"main.{name}"
 
 

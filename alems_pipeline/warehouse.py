@@ -23,6 +23,11 @@ STORAGE_VERSION = "v1.5.0"  # so that DuckDB 1.5 clients open the published file
 _holders: dict[Path, int] = {}  # lock file -> thread of this process that holds it
 
 
+def default_home() -> Path:
+    """The warehouse folder: ALEMS_WAREHOUSE from the environment, else `warehouse/` of this checkout."""
+    return Path(os.environ.get("ALEMS_WAREHOUSE") or Path(__file__).resolve().parent.parent / "warehouse")
+
+
 class WarehouseBusy(RuntimeError):
     """Somebody else holds the write lock and the caller would not wait."""
 
@@ -75,6 +80,10 @@ class Warehouse:
         return self.home / "build.duckdb.lock"
 
     @property
+    def run_lock_path(self) -> Path:
+        return self.home / "run.lock"
+
+    @property
     def temp(self) -> Path:
         return self.home / ".tmp"
 
@@ -87,7 +96,7 @@ class Warehouse:
         Waits for another writer unless `wait` is false; `on_wait` is told once who holds the lock.
         Raises WarehouseBusy, NestedWrite.
         """
-        with self._lock(wait=wait, on_wait=on_wait):
+        with self.exclusive(wait=wait, on_wait=on_wait):
             con = self._open_build()
             try:
                 con.execute("BEGIN TRANSACTION")
@@ -109,13 +118,13 @@ class Warehouse:
         finally:
             con.close()
 
-    def publish(self) -> Publication:
+    def publish(self, code_hash: str) -> Publication:
         """Replace the published file by a copy of the build file.
 
-        Readers of the old file keep it until they close; a reader never sees half a file. Raises PublishRefused where a
-        blocking check stands open.
+        Readers of the old file keep it until they close; a reader never sees half a file. `code_hash` says which
+        code made it, for the books. Raises PublishRefused where a blocking check stands open.
         """
-        with self._lock(wait=True, on_wait=None):
+        with self.exclusive():
             published_at = datetime.now(UTC)
             con = self._open_build()
             try:
@@ -141,35 +150,24 @@ class Warehouse:
             return Publication(self.published_path, published_at, self.published_path.stat().st_size)
 
     @contextmanager
-    def _lock(self, *, wait: bool, on_wait: Callable[[str], None] | None) -> Iterator[None]:
+    def run_lock(self, *, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Held for the length of a pipeline run, so that the steps of two runs never mix; waits for the other run.
+
+        Taking it again in the same process is free: the command that plans a run holds it while the run takes it too.
+        """
+        if self.run_lock_path in _holders:
+            yield
+            return
+        with _file_lock(self.run_lock_path, f"{self.home}: a pipeline run is under way", wait=True, on_wait=on_wait):
+            yield
+
+    @contextmanager
+    def exclusive(self, *, wait: bool = True, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+        """The write lock without a connection. Raises WarehouseBusy, NestedWrite."""
         if _holders.get(self.lock_path) == threading.get_ident():
             raise NestedWrite(f"{self.build_path}: write() inside write(); pass the open connection on instead")
-        self.home.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            told = False
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
-                    message = f"{self.build_path}: being written by process {holder}"
-                    if not wait:
-                        raise WarehouseBusy(f"{message}; try again when it has ended") from None
-                    if not told and on_wait is not None:
-                        on_wait(f"{message}; waiting")
-                    told = True
-                    time.sleep(0.05)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-            _holders[self.lock_path] = threading.get_ident()
-            try:
-                yield
-            finally:
-                del _holders[self.lock_path]
-        finally:
-            os.close(descriptor)  # frees the lock, as the kernel does for a killed process
+        with _file_lock(self.lock_path, f"{self.build_path}: being written", wait=wait, on_wait=on_wait):
+            yield
 
     def _open_build(self) -> duckdb.DuckDBPyConnection:
         self.temp.mkdir(parents=True, exist_ok=True)
@@ -185,6 +183,37 @@ class Warehouse:
         )
         con.execute("SET TimeZone = 'UTC'")
         return con
+
+
+@contextmanager
+def _file_lock(path: Path, state: str, *, wait: bool, on_wait: Callable[[str], None] | None) -> Iterator[None]:
+    """An exclusive flock that names its holder; the kernel frees it when its holder dies. Raises WarehouseBusy."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        told = False
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
+                message = f"{state} by process {holder}"
+                if not wait:
+                    raise WarehouseBusy(f"{message}; try again when it has ended") from None
+                if not told and on_wait is not None:
+                    on_wait(f"{message}; waiting")
+                told = True
+                time.sleep(0.05)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        _holders[path] = threading.get_ident()
+        try:
+            yield
+        finally:
+            del _holders[path]
+    finally:
+        os.close(descriptor)
 
 
 def connect_published(path: Path) -> duckdb.DuckDBPyConnection:

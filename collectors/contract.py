@@ -5,11 +5,15 @@ validates against it and `python -m collectors.contract` prints the data diction
 """
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, Literal
 
 import pyarrow as pa
 
 CONTRACT_VERSION: Final = 1
+
+FIRST_DAY: Final = date(2019, 1, 1)
+"""Nothing measured is older; a landing date before it, or after tomorrow, is a mistake."""
 
 # Parquet key-value metadata of every drop.
 META_VERSION: Final = "alems.contract_version"

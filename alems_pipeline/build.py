@@ -1,0 +1,217 @@
+"""What there is to build, and building it: landed days into the lake, tables from the lake, checks, publication.
+
+Assets and the `alems` command call these functions; nothing here knows of Dagster.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from alems_pipeline import lake, landing, sql_files, stage
+from alems_pipeline.ids import STABLE_ID_MACROS
+from alems_pipeline.sql_files import SQL_ROOT, SqlFile
+from alems_pipeline.warehouse import Publication, Warehouse
+
+_PACKAGE: Final = Path(__file__).resolve().parent
+_COLLECTORS: Final = _PACKAGE.parent / "collectors"
+
+DAY_CODE: Final = sql_files.code_hash(
+    _COLLECTORS / "contract.py",
+    _COLLECTORS / "ids.py",
+    *(_PACKAGE / name for name in ("ids.py", "landing.py", "stage.py", "lake.py", "unwrap.py")),
+    SQL_ROOT / "day",
+)
+"""Version of the code that turns a landed day into the lake; a day built by another version is built again."""
+
+TABLE_CODE: Final = sql_files.code_hash(*(SQL_ROOT / layer for layer in ("ddl", "core", "marts", "views", "checks")))
+"""Version of the SQL that makes the tables; a publication made by another version is made again."""
+
+TABLE_LAYERS: Final = ("core", "marts", "views")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to run so that the published file says all that landed."""
+
+    days: list[date]
+    tables: bool
+    reasons: list[str] = field(default_factory=list)
+    fingerprint: str = ""  # equal while the same work is pending
+
+    @property
+    def nothing(self) -> bool:
+        return not self.days and not self.tables
+
+    @property
+    def ranges(self) -> list[tuple[date, date]]:
+        """The days as contiguous ranges, first and last day included."""
+        ranges: list[tuple[date, date]] = []
+        for day in self.days:
+            if ranges and ranges[-1][1] + timedelta(days=1) == day:
+                ranges[-1] = (ranges[-1][0], day)
+            else:
+                ranges.append((day, day))
+        return ranges
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Findings of one check: none means passed."""
+
+    check: SqlFile
+    findings: list[tuple[str, str, int]]  # table, problem, rows
+
+    @property
+    def blocking(self) -> bool:
+        return self.check.severity == "error"
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings
+
+    @property
+    def summary(self) -> str:
+        return "; ".join(f"{table}: {problem} ({n})" for table, problem, n in self.findings[:5])
+
+
+def plan(
+    warehouse: Warehouse, con: duckdb.DuckDBPyConnection, first: date | None = None, last: date | None = None
+) -> Plan:
+    """Compare landing with the build file's books; landed days from `first` to `last` are built again in any case."""
+    prepare(con)
+    files = landing.scan(warehouse.landing)
+    pending = landing.pending(con, files)
+    unplaced = [file for file in pending if file.landing_date is None]
+    landing.register_unplaced(con, unplaced)
+    stale = {
+        row[0]
+        for row in con.execute("SELECT landing_date FROM ops.day_builds WHERE code_hash <> ?", [DAY_CODE]).fetchall()
+    }
+    pending_days = {file.landing_date for file in pending if file.landing_date is not None}
+    asked = {
+        file.landing_date
+        for file in files
+        if file.landing_date is not None
+        and (first or last) is not None
+        and (first or date.min) <= file.landing_date <= (last or date.max)
+    }
+    days = sorted(pending_days | stale | asked)
+    built_at, published_at, published_code = con.execute(
+        """
+        SELECT
+            (SELECT max(built_at) FROM ops.day_builds),
+            max(published_at),
+            arg_max(code_hash, published_at)
+        FROM ops.publications
+        """
+    ).fetchall()[0]
+    reasons = []
+    if pending_days:
+        reasons.append(f"{len(pending) - len(unplaced)} new landing file(s) on {len(pending_days)} day(s)")
+    if stale - pending_days:
+        reasons.append(f"{len(stale - pending_days)} day(s) built by older code")
+    if asked - pending_days - stale:
+        reasons.append(f"{len(asked - pending_days - stale)} day(s) asked for")
+    if unplaced:
+        reasons.append(f"{len(unplaced)} landing file(s) that belong to no day")
+    tables = bool(days) or bool(unplaced)
+    if published_at is None or not warehouse.published_path.exists():
+        tables = True
+        reasons.append("nothing published yet")
+    elif published_code != TABLE_CODE:
+        tables = True
+        reasons.append("SQL changed since the last publication")
+    elif built_at is not None and built_at > published_at:
+        tables = True
+        reasons.append("days built since the last publication")
+    fingerprint = sql_files.digest(
+        DAY_CODE, TABLE_CODE, str(built_at), *(str(day) for day in days), *(file.path for file in pending)
+    )
+    return Plan(days=days, tables=tables, reasons=reasons, fingerprint=fingerprint)
+
+
+def prepare(con: duckdb.DuckDBPyConnection) -> None:
+    """Make what exists in every warehouse, if it is not there yet: schemas, books, stage tables, id macros."""
+    sql_files.run_ddl(con)
+    con.execute(STABLE_ID_MACROS)
+    stage.ensure_tables(con)
+
+
+def build_day(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, day: date) -> None:
+    """Make one day anew from all its landing files: stage rows, lake files, run energies."""
+    prepare(con)
+    _drop_tables_of_older_code(con)
+    lake.build_day(con, warehouse, day, landing.scan_day(warehouse.landing, day))
+    con.execute(f"SET VARIABLE day = DATE '{day.isoformat()}'")
+    for file in sql_files.layer_files("day"):
+        sql_files.run(con, file)
+    con.execute("DELETE FROM ops.day_builds WHERE landing_date = ?", [day])
+    con.execute("INSERT INTO ops.day_builds VALUES (?, ?, ?)", [day, DAY_CODE, datetime.now(UTC)])
+
+
+def build_days(
+    warehouse: Warehouse, days: Sequence[date], on_day: Callable[[date], None] = lambda day: None
+) -> dict[date, dict[str, int]]:
+    """Build days one transaction each, so that a stop loses at most one; returns stored rows per day and dataset."""
+    rows: dict[date, dict[str, int]] = {}
+    for day in days:
+        with warehouse.write() as con:
+            build_day(con, warehouse, day)
+            rows[day] = dict(
+                con.execute("SELECT dataset, n_stored FROM ops.landing_days WHERE landing_date = ?", [day]).fetchall()
+            )
+        on_day(day)
+    return rows
+
+
+def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: Iterable[SqlFile]) -> None:
+    """Make tables and views whole, in the order given, with their comments."""
+    prepare(con)
+    for file in sql_files.layer_files("day"):
+        sql_files.run_declaration(con, file)  # a table exists, empty, where no day was built yet
+    for file in files:
+        sql_files.run(con, file, lambda dataset: lake.published_paths(con, warehouse, dataset))
+        sql_files.comment(con, [file])
+
+
+def run_checks(con: duckdb.DuckDBPyConnection, checks: Iterable[SqlFile]) -> list[CheckResult]:
+    """Run checks over whole tables and record what they found."""
+    results = []
+    for check in checks:
+        findings = [(str(t), str(p), int(n)) for t, p, n in con.execute(check.text).fetchall()]
+        result = CheckResult(check, findings)
+        con.execute(
+            "INSERT OR REPLACE INTO ops.check_results BY NAME SELECT ? AS check_name, ? AS blocking, ? AS n_failed, "
+            "? AS problem, ?::TIMESTAMPTZ AS checked_at",
+            [check.name, result.blocking, len(findings), result.summary or None, datetime.now(UTC)],
+        )
+        results.append(result)
+    return results
+
+
+def check_layer(check: SqlFile) -> str:
+    """The last layer that a check reads: it runs when that layer is built."""
+    layer_of = {file.qualified_name: layer for layer in TABLE_LAYERS for file in sql_files.layer_files(layer)}
+    layers = {layer_of.get(sql_files.qualified(name), "core") for name in check.depends}
+    return max(layers, key=TABLE_LAYERS.index, default="core")
+
+
+def publish(warehouse: Warehouse) -> Publication:
+    """Set the comments that the files of earlier layers carry, then publish the build file."""
+    with warehouse.write() as con:
+        sql_files.comment(con, [*sql_files.layer_files("ddl"), *sql_files.layer_files("day")])
+        stage.comment_tables(con)
+        lake.collect_garbage(con, warehouse)
+    return warehouse.publish(TABLE_CODE)
+
+
+def _drop_tables_of_older_code(con: duckdb.DuckDBPyConnection) -> None:
+    """Day tables may have other columns than today's code gives them; all days are to be built again anyway."""
+    [(current,)] = con.execute("SELECT count(*) FROM ops.day_builds WHERE code_hash = ?", [DAY_CODE]).fetchall()
+    if current == 0:
+        for file in sql_files.layer_files("day"):
+            con.execute(f"DROP TABLE IF EXISTS {file.qualified_name}")

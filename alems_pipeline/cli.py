@@ -1,0 +1,207 @@
+"""The `alems` command: build, look, query, demonstrate, back up. Dagster is imported only where a run is made."""
+
+import json
+import shutil
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import duckdb
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from alems_pipeline import build
+from alems_pipeline.build import Plan
+from alems_pipeline.query import OutputFormat, parse_params, run_query, show
+from alems_pipeline.warehouse import NotPublished, PublishRefused, Warehouse, WarehouseBusy, default_home
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
+out = Console()
+err = Console(stderr=True)
+
+WarehouseOption = Annotated[
+    Path | None, typer.Option("--warehouse", help="Warehouse folder; default ALEMS_WAREHOUSE or ./warehouse.")
+]
+DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+
+
+def main() -> None:
+    """Run the command; a known error is one line on stderr and exit code 1."""
+    try:
+        app()
+    except (NotPublished, PublishRefused, WarehouseBusy, UserError, duckdb.Error, OSError) as error:
+        err.print(f"alems: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+class UserError(RuntimeError):
+    """What was asked for cannot be done; the message says why and what to do."""
+
+
+def _warehouse(home: Path | None) -> Warehouse:
+    return Warehouse(home or default_home())
+
+
+def _wait_note(message: str) -> None:
+    err.print(message, style="yellow", markup=False, highlight=False)
+
+
+@app.command()
+def materialize(
+    from_: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day to build.")] = None,
+    to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day to build.")] = None,
+    warehouse: WarehouseOption = None,
+) -> None:
+    """Bring everything that landed into the published file. With --from/--to, build those days again as well."""
+    first, last = (value.date() if value else None for value in (from_, to))
+    materialize_all(_warehouse(warehouse), first, last)
+
+
+def materialize_all(files: Warehouse, first: date | None = None, last: date | None = None) -> None:
+    """Plan and run. Where nothing is pending no run is started and Dagster is not even imported."""
+    with files.run_lock(on_wait=_wait_note):
+        with files.write(on_wait=_wait_note) as con:
+            plan = build.plan(files, con, first, last)
+        if plan.nothing:
+            out.print("Nothing new: everything that landed is published.")
+            return
+        out.print(f"To do: {', '.join(plan.reasons)}.", highlight=False)
+        _execute(files, plan)
+    out.print(f"Published {files.published_path}", highlight=False, soft_wrap=True)
+
+
+def _execute(files: Warehouse, plan: Plan) -> None:
+    from alems_pipeline.orchestrate import RunFailed, execute, n_steps
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+        task = progress.add_task("starting", total=n_steps(plan))
+
+        def on_event(text: str) -> None:
+            progress.update(task, description=text, advance=1)
+
+        try:
+            execute(files, plan, on_event)
+        except RunFailed as failure:
+            raise UserError(f"{failure}; nothing was published, `alems status` shows the details") from failure
+
+
+@app.command()
+def status(
+    warehouse: WarehouseOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+) -> None:
+    """Days, files, quarantine with its reasons, unmapped keys, checks, the last publication and its age."""
+    from alems_pipeline.status import read_status, show_status
+
+    found = read_status(_warehouse(warehouse))
+    if as_json:
+        typer.echo(json.dumps(found, default=str, indent=2))
+    else:
+        show_status(found, out)
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="A query; without one, a prompt.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Read the query from a file, e.g. of sql/cookbook.")
+    ] = None,
+    param: Annotated[list[str] | None, typer.Option("--param", help="NAME=VALUE for $NAME in the query.")] = None,
+    output: Annotated[OutputFormat | None, typer.Option("--format", help="Default: a table; CSV in a pipe.")] = None,
+    out_file: Annotated[Path | None, typer.Option("--out", help="Write here; needed for Parquet.")] = None,
+    warehouse: WarehouseOption = None,
+) -> None:
+    """Query the published file, read-only."""
+    if query is not None and file is not None:
+        raise UserError("give a query or --file, not both")
+    chosen = output or (OutputFormat.table if out.is_terminal else OutputFormat.csv)
+    text = file.read_text() if file is not None else query
+    with _warehouse(warehouse).read() as con:
+        if text is not None:
+            show(run_query(con, text, parse_params(param or [])), chosen, out, out_file)
+            return
+        _prompt(con, chosen)
+
+
+def _prompt(con: duckdb.DuckDBPyConnection, output: OutputFormat) -> None:
+    """Read statements until end of file; a statement ends with a semicolon."""
+    import readline  # noqa: F401  (line editing and history for input())
+
+    lines: list[str] = []
+    interactive = sys.stdin.isatty()
+    while True:
+        try:
+            lines.append(input(("   ...> " if lines else "alems> ") if interactive else ""))
+        except (EOFError, KeyboardInterrupt):
+            return
+        statement = "\n".join(lines).strip()
+        if not statement:
+            lines = []
+        elif statement.endswith(";"):
+            lines = []
+            try:
+                show(run_query(con, statement, {}), output, out, None)
+            except duckdb.Error as error:
+                err.print(str(error), style="red", markup=False, highlight=False)
+
+
+@app.command()
+def demo(
+    seconds: Annotated[int, typer.Option(help="Length of the idle baseline.")] = 30,
+    pairs: Annotated[int, typer.Option(help="Linear/agentic pairs of each task.")] = 3,
+    warehouse: WarehouseOption = None,
+) -> None:
+    """Measure a short real session on this host, add two example stores, build, publish, and print the tax by task."""
+    from alems_pipeline.demo import collect, print_tax
+
+    files = _warehouse(warehouse)
+    collect(files, seconds, pairs, out, err)
+    materialize_all(files)
+    with files.read() as con:
+        print_tax(con, out)
+    out.print(f"\nOpen it read-only, any time: {files.published_path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="New folder for the copy.")], warehouse: WarehouseOption = None
+) -> None:
+    """Copy the published file with its lake files; the copy's views read the copied lake."""
+    from alems_pipeline.backup import copy_published
+
+    files = _warehouse(warehouse)
+    columns = (TextColumn("copying"), BarColumn(), MofNCompleteColumn())
+    with files.run_lock(on_wait=_wait_note), Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+        task = progress.add_task("copying", total=None)
+        target = copy_published(files, folder, lambda done, total: progress.update(task, completed=done, total=total))
+    out.print(f"Copied to {target}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, warehouse: WarehouseOption = None
+) -> None:
+    """Empty the warehouse of everything but landing; `alems materialize` makes it again."""
+    files = _warehouse(warehouse)
+    if not yes and not typer.confirm(f"Delete everything but landing in {files.home}?"):
+        raise UserError("nothing deleted; answer yes or give --yes")
+    with files.run_lock(on_wait=_wait_note), files.exclusive(on_wait=_wait_note):
+        for path in (files.published_path, files.build_path):
+            for name in (path.name, f"{path.name}.wal"):
+                path.with_name(name).unlink(missing_ok=True)
+        for folder in (files.lake, files.temp, files.home / ".dagster"):
+            shutil.rmtree(folder, ignore_errors=True)
+    out.print(f"Emptied {files.home}; landing is untouched.", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

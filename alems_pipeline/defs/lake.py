@@ -1,0 +1,74 @@
+"""The lake layer: landed days, validated and reduced to run energies, partitioned by day."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+
+from alems_pipeline import build, sql_files
+from alems_pipeline.defs.partitions import days
+from alems_pipeline.defs.resources import WarehouseResource
+from alems_pipeline.sql_asset import OWNERS, STAGE_KEY, asset_key, asset_spec, lake_key, table_metadata
+from collectors.contract import RECORD_DATASETS, SAMPLE_DATASETS
+
+DAY_FILES = sql_files.layer_files("day")
+
+STAGE = dg.AssetSpec(
+    STAGE_KEY,
+    description="Validated landing records, one table stage.<dataset> each: "
+    + ", ".join(d.name for d in RECORD_DATASETS),
+    group_name="landing",
+    kinds={"parquet", "duckdb"},
+    owners=OWNERS,
+    tags={"layer": "stage"},
+    code_version=build.DAY_CODE,
+)
+LAKE = [
+    dg.AssetSpec(
+        lake_key(d.name),
+        deps=[STAGE_KEY],
+        description=d.doc,
+        group_name="landing",
+        kinds={"parquet", "polars"},
+        owners=OWNERS,
+        tags={"layer": "lake"},
+        code_version=build.DAY_CODE,
+    )
+    for d in SAMPLE_DATASETS
+]
+REDUCED = [asset_spec(file).replace_attributes(group_name="landing") for file in DAY_FILES]
+
+
+@dg.multi_asset(
+    name="lake",
+    specs=[STAGE, *LAKE, *REDUCED],
+    partitions_def=days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def lake(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
+    """Build days from all their landing files; a day is one unit, so its assets are not built apart."""
+    wanted = [date.fromisoformat(key) for key in context.partition_keys]
+    done = 0
+
+    def report(day: date) -> None:
+        nonlocal done
+        done += 1
+        context.log.info("built %s (%d of %d days)", day, done, len(wanted))
+
+    rows = build.build_days(warehouse.files, wanted, report)
+    for day, stored in rows.items():
+        counts = {
+            STAGE_KEY: sum(stored.get(d.name, 0) for d in RECORD_DATASETS),
+            **{lake_key(d.name): stored.get(d.name, 0) for d in SAMPLE_DATASETS},
+        }
+        for key, n_rows in counts.items():
+            context.add_asset_metadata(
+                {"dagster/partition_row_count": n_rows}, asset_key=key, partition_key=day.isoformat()
+            )
+    yield dg.MaterializeResult(STAGE_KEY)
+    for dataset in SAMPLE_DATASETS:
+        yield dg.MaterializeResult(lake_key(dataset.name), metadata={"dagster/table_name": f"main.{dataset.name}"})
+    with warehouse.get_connection() as con:
+        metadata = {file: table_metadata(con, file) for file in DAY_FILES}
+    for file, values in metadata.items():
+        yield dg.MaterializeResult(asset_key(file.qualified_name), metadata=values)

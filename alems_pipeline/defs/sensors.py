@@ -1,0 +1,65 @@
+"""Sensors: new landing files ask for the runs that bring them into the published file."""
+
+import dagster as dg
+
+from alems_pipeline import build
+from alems_pipeline.defs.jobs import lake_job, warehouse_job
+from alems_pipeline.defs.resources import WarehouseResource
+from alems_pipeline.warehouse import WarehouseBusy
+
+WORK_TAG = "alems/work"  # which pending work a run was asked for
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def wanted_runs(instance: dg.DagsterInstance, warehouse: WarehouseResource) -> list[dg.RunRequest] | dg.SkipReason:
+    """One `lake` run per contiguous range of days to build; when none is left, one `warehouse` run to publish them.
+
+    A failed run's key is never asked for again, so the key counts the attempts at the same work.
+    """
+    unfinished = [
+        run
+        for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED))
+        if run.job_name in (lake_job.name, warehouse_job.name)
+    ]
+    if unfinished:
+        return dg.SkipReason(f"{len(unfinished)} run(s) not finished yet")
+    try:
+        with warehouse.files.write(wait=False) as con:
+            plan = build.plan(warehouse.files, con)
+    except WarehouseBusy as busy:
+        return dg.SkipReason(str(busy))
+    if plan.nothing:
+        return dg.SkipReason("everything that landed is published")
+    attempt = instance.get_runs_count(dg.RunsFilter(tags={WORK_TAG: plan.fingerprint}))
+    tags = {WORK_TAG: plan.fingerprint}
+    if not plan.days:
+        return [dg.RunRequest(f"{plan.fingerprint}-{attempt}", job_name=warehouse_job.name, tags=tags)]
+    return [
+        dg.RunRequest(
+            f"{plan.fingerprint}-{attempt}-{first}",
+            job_name=lake_job.name,
+            tags={**tags, RANGE_START: first.isoformat(), RANGE_END: last.isoformat()},
+        )
+        for first, last in plan.ranges
+    ]
+
+
+@dg.sensor(
+    jobs=[lake_job, warehouse_job],
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Compares landing with the warehouse's books and asks for what is missing.",
+)
+def new_landing_files(
+    context: dg.SensorEvaluationContext, warehouse: WarehouseResource
+) -> list[dg.RunRequest] | dg.SkipReason:
+    return wanted_runs(context.instance, warehouse)

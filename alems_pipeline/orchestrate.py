@@ -1,0 +1,107 @@
+"""Running the Dagster jobs in this process, for the `alems` command: the same jobs, the same run history as the UI."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+import psutil
+
+from alems_pipeline import build, sql_files
+from alems_pipeline.build import TABLE_LAYERS, Plan
+from alems_pipeline.definitions import build_defs
+from alems_pipeline.defs.jobs import lake_job, warehouse_job
+from alems_pipeline.defs.sensors import RANGE_END, RANGE_START
+from alems_pipeline.warehouse import Warehouse
+
+PID_TAG: Final = "alems/pid"
+_QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_CONFIG: Final = Path(__file__).resolve().parent.parent / "dagster.yaml"
+
+
+class RunFailed(RuntimeError):
+    """A job failed; the message is the first failure's cause, in one line."""
+
+
+def dagster_home(warehouse: Warehouse) -> Path:
+    """The Dagster instance's folder inside the warehouse, made on first use."""
+    home = warehouse.home / ".dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_CONFIG, home / "dagster.yaml")
+    return home
+
+
+def execute(warehouse: Warehouse, plan: Plan, on_event: Callable[[str], None]) -> None:
+    """Run what the plan asks for: the lake's ranges, then the tables and the publication.
+
+    `on_event` is told in a few words of each step and day as it ends. Raises RunFailed.
+    """
+    home = dagster_home(warehouse)
+    os.environ["DAGSTER_HOME"] = str(home)
+    definitions = build_defs(warehouse.home)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        close_dead_runs(instance)
+        for first, last in plan.ranges:
+            tags = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+            _run(definitions.resolve_job_def(lake_job.name), instance, tags, on_event)
+        if plan.tables:
+            _run(definitions.resolve_job_def(warehouse_job.name), instance, {}, on_event)
+
+
+def n_steps(plan: Plan) -> int:
+    """How often execute() will call `on_event`: once a day, once a step."""
+    layers = [layer for layer in TABLE_LAYERS if sql_files.layer_files(layer)]
+    checked = {build.check_layer(check) for check in sql_files.layer_files("checks")}
+    table_steps = len(layers) + len(checked) + 1 if plan.tables else 0
+    return len(plan.days) + len(plan.ranges) + table_steps
+
+
+def close_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Mark runs of killed `alems` processes as failed, so that they do not block the queue."""
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    for run in instance.get_runs(filters=started):
+        pid = run.tags.get(PID_TAG)
+        if pid is not None and not psutil.pid_exists(int(pid)):
+            instance.report_run_failed(run, f"process {pid} was killed")
+
+
+def _run(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, tags: dict[str, str], on_event: Callable[[str], None]
+) -> None:
+    run_id = str(uuid.uuid4())
+
+    def listen(event: dg.EventLogEntry) -> None:
+        if event.dagster_event is None:
+            if event.user_message.startswith("built "):
+                on_event(event.user_message)
+        elif event.dagster_event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+            on_event(f"{job.name}: {event.step_key}")
+
+    instance.add_event_listener(run_id, listen)
+    result = job.execute_in_process(
+        instance=instance,
+        run_id=run_id,
+        tags={**tags, PID_TAG: str(os.getpid())},
+        run_config=_QUIET,
+        raise_on_error=False,
+    )
+    if not result.success:
+        raise RunFailed(_first_failure(result))
+
+
+def _first_failure(result: dg.ExecuteInProcessResult) -> str:
+    """The cause of the first failed step or blocking check, in one line."""
+    for event in result.get_asset_check_evaluations():
+        if not event.passed and event.blocking:
+            return f"check {event.check_name} failed: {event.description}"
+    for event in result.all_events:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            if error is not None:
+                return f"{event.step_key}: {error.message.strip().splitlines()[0]}"
+    return "the run failed; `make dev` shows why"
