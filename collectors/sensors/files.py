@@ -1,0 +1,73 @@
+"""Reading /sys and /proc: files that stay open, and single numbers and lines that may be missing."""
+
+import os
+from pathlib import Path
+
+
+class KernelFile:
+    """A /sys or /proc file that stays open: each read at offset 0 makes the kernel render it anew.
+
+    Opening costs several times what reading does, so whatever is read many times a second stays open.
+    Errors of the kernel are OSError and carry the path.
+    """
+
+    def __init__(self, path: Path, size: int = 64) -> None:
+        self.path = path
+        self._size = size
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self) -> bytes:
+        """The whole content."""
+        while True:
+            try:
+                content = os.pread(self._descriptor, self._size, 0)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(self.path)) from error
+            if len(content) < self._size:
+                return content
+            self._size *= 2  # it may go on: only a short read is surely whole
+
+    def read_int(self) -> int:
+        """The one whole number in the file; ValueError when it holds something else."""
+        content = self.read()
+        try:
+            return int(content)
+        except ValueError:
+            raise ValueError(f"{self.path}: {content[:40]!r} is not a whole number") from None
+
+    def close(self) -> None:
+        """Close it; a second close does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def read_text(path: Path) -> str | None:
+    """The content without surrounding white space; None where it is missing, unreadable or empty."""
+    try:
+        return path.read_text(errors="replace").strip() or None
+    except OSError:
+        return None
+
+
+def read_int(path: Path) -> int | None:
+    """The whole number in a file; None where it is missing, unreadable or no number."""
+    text = read_text(path)
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        return None
+
+
+def numbered(folder: Path, prefix: str) -> list[Path]:
+    """The entries `<prefix><number>` of a folder in numerical order; none where the folder is missing."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - names only: a Path for each entry of /proc is waste
+    except OSError:
+        return []
+    numbers = sorted(int(name[len(prefix) :]) for name in names if _is_numbered(name, prefix))
+    return [folder / f"{prefix}{number}" for number in numbers]
+
+
+def _is_numbered(name: str, prefix: str) -> bool:
+    return name.startswith(prefix) and name[len(prefix) :].isdecimal()
