@@ -1,7 +1,7 @@
 """The landing contract: one Arrow schema per dataset that a collector may drop.
 
 What a column means, its unit (in its name) and whether it may be missing stand here and nowhere else; the pipeline
-validates against it and `python -m collectors.contract` prints the data dictionary's landing part.
+validates against it and the data dictionary is made from it.
 """
 
 from dataclasses import dataclass
@@ -547,18 +547,3 @@ DATASETS: Final[dict[str, Dataset]] = {
 }
 RECORD_DATASETS: Final = [d for d in DATASETS.values() if d.kind == "record"]
 SAMPLE_DATASETS: Final = [d for d in DATASETS.values() if d.kind == "sample"]
-
-
-def dictionary_markdown() -> str:
-    """The landing part of the data dictionary, as Markdown."""
-    lines: list[str] = []
-    for dataset in DATASETS.values():
-        lines += [f"### landing/{dataset.name}", "", f"{dataset.doc} Key: {', '.join(dataset.key)}.", ""]
-        lines += ["| column | type | required | meaning |", "|---|---|---|---|"]
-        lines += [f"| {c.name} | {c.type} | {'yes' if c.required else ''} | {c.doc} |" for c in dataset.columns]
-        lines.append("")
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(dictionary_markdown())

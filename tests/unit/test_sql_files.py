@@ -1,0 +1,88 @@
+"""Files of sql/: each keeps to the form, reads what its header says, and makes what its name says."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from alems_pipeline import sql_files
+
+LAYERS_WITH_DEPENDS = ("day", "core", "marts", "views", "checks")
+ALL_FILES = [file for layer in LAYERS_WITH_DEPENDS for file in sql_files.layer_files(layer)]
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_a_table_file_is_parsed(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "core",
+        "cars.sql",
+        "-- One row per car.\n-- depends: stage.cars, wheels\n"
+        "CREATE OR REPLACE TABLE main.cars (\n    car_id BIGINT PRIMARY KEY, -- stable id\n"
+        "    mass_kg DOUBLE -- mass\n);\n",
+    )
+    file = sql_files.parse(path)
+    assert (file.kind, file.qualified_name, file.layer) == ("table", "main.cars", "core")
+    assert file.description == "One row per car."
+    assert file.depends == ("stage.cars", "wheels")
+    assert file.column_docs == {"car_id": "stable id", "mass_kg": "mass"}
+
+
+def test_view_columns_are_named_by_the_last_word_of_their_line(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "views",
+        "fast.sql",
+        "-- Fast cars.\n-- depends: cars\nCREATE OR REPLACE VIEW main.fast AS\nSELECT\n"
+        "    c.car_id, -- stable id\n    c.v / 3.6 AS speed_m_s -- speed\nFROM main.cars AS c;\n",
+    )
+    assert sql_files.parse(path).column_docs == {"car_id": "stable id", "speed_m_s": "speed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("a.sql", "CREATE TABLE main.a (x INT);", "no description"),
+        ("a.sql", "-- A.\nSELECT 1;", "makes nothing"),
+        ("a.sql", "-- A.\nCREATE TABLE main.b (x INT);", "name the file b.sql"),
+    ],
+)
+def test_a_file_that_breaks_the_form_is_named(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    with pytest.raises(sql_files.BrokenSqlFile, match=reason):
+        sql_files.parse(write(tmp_path / "core", name, text))
+
+
+@pytest.mark.parametrize("file", ALL_FILES, ids=lambda file: f"{file.layer}/{file.name}")
+def test_header_names_exactly_the_tables_that_the_text_reads(file: sql_files.SqlFile) -> None:
+    con = duckdb.connect()
+    read: set[str] = set()
+    for statement in con.extract_statements(sql_files._LAKE.sub("['lake.parquet']", file.text)):
+        text = statement.query
+        body = text[text.upper().index("SELECT") :] if statement.type.name not in ("SELECT",) else text
+        if "SELECT" not in text.upper() or (statement.type.name == "CREATE" and file.kind == "table"):
+            continue
+        with_start = text.upper().find("WITH ")
+        if 0 <= with_start < text.upper().index("SELECT"):
+            body = text[with_start:]
+        read |= {sql_files.qualified(name) for name in con.get_table_names(body.rstrip("; \n"), qualified=True)}
+    read = {name for name in read if not name.startswith(("main.day_", "main.duckdb_"))}
+    declared = {sql_files.qualified(name) for name in file.depends}
+    assert declared == read - {file.qualified_name}
+
+
+@pytest.mark.parametrize("file", [f for f in ALL_FILES if f.layer != "checks"], ids=lambda file: file.name)
+def test_every_column_has_its_meaning(file: sql_files.SqlFile) -> None:
+    assert file.column_docs, f"{file.path}: no column has a comment"
+
+
+def test_order_follows_what_files_read() -> None:
+    for layer in LAYERS_WITH_DEPENDS[:-1]:
+        seen: set[str] = set()
+        names = {file.qualified_name for file in sql_files.layer_files(layer)}
+        for file in sql_files.layer_files(layer):
+            assert {sql_files.qualified(d) for d in file.depends} & names <= seen
+            seen.add(file.qualified_name)
