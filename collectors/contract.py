@@ -4,11 +4,12 @@ What a column means, its unit (in its name) and whether it may be missing stand 
 validates against it and the data dictionary is made from it.
 """
 
-from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal
+from typing import Final
 
-import pyarrow as pa
+from collectors.dataset import TS, B, I, R, T, optional, required
+from collectors.dataset import Column as Column
+from collectors.dataset import Dataset as Dataset
 
 CONTRACT_VERSION: Final = 1
 
@@ -23,69 +24,11 @@ META_PRODUCER_VERSION: Final = "alems.producer_version"
 META_HOST: Final = "alems.host"
 META_CREATED_AT: Final = "alems.created_at"
 
-I = pa.int64()  # noqa: E741
-R = pa.float64()
-T = pa.string()
-B = pa.bool_()
-TS = pa.timestamp("us", tz="UTC")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: `required` means never NULL."""
-
-    name: str
-    type: pa.DataType
-    doc: str
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """One landing dataset.
-
-    `kind`: 'record' datasets become rows of `stage.<name>` in the warehouse, 'sample' datasets stay in the lake.
-    `key`: the columns that identify a row. `newest_wins`: a later record of the same key (by recorded_at) replaces the
-    earlier one; otherwise a second row with the same key must be identical, else it is quarantined.
-    """
-
-    name: str
-    kind: Literal["record", "sample"]
-    doc: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-    newest_wins: bool = False
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The Arrow schema, with each column's meaning in its field metadata."""
-        return pa.schema(
-            [pa.field(c.name, c.type, nullable=not c.required, metadata={"doc": c.doc}) for c in self.columns]
-        )
-
-    @property
-    def column_names(self) -> list[str]:
-        return [c.name for c in self.columns]
-
-    @property
-    def has_run(self) -> bool:
-        """Whether rows belong to a run, named by run_key."""
-        return "run_key" in self.column_names
-
-
-def _c(name: str, type_: pa.DataType, doc: str) -> Column:
-    return Column(name, type_, doc)
-
-
-def _nn(name: str, type_: pa.DataType, doc: str) -> Column:
-    return Column(name, type_, doc, required=True)
-
-
-RUN_KEY = _nn("run_key", I, "The run: stable id of (source_system, host, source_run_id, start_time_ns)")
+RUN_KEY = required("run_key", I, "The run: stable id of (source_system, host, source_run_id, start_time_ns)")
 SOURCE = (
-    _nn("source_system", T, "What measured or recorded this: 'alems-collect', 'alems-store', …"),
-    _nn("host", T, "Host that was measured"),
-    _nn("recorded_at", TS, "When the collector wrote this record; of several records of one key the newest counts"),
+    required("source_system", T, "What measured or recorded this: 'alems-collect', 'alems-store', …"),
+    required("host", T, "Host that was measured"),
+    required("recorded_at", TS, "When this record was written; of several records of one key the newest counts"),
 )
 
 EXPERIMENTS = Dataset(
@@ -94,27 +37,27 @@ EXPERIMENTS = Dataset(
     "One experiment: a session's runs of one task with one model.",
     ("exp_key",),
     (
-        _nn("exp_key", I, "Stable id of (source_system, host, source_exp_id, created_at in UTC seconds)"),
+        required("exp_key", I, "Stable id of (source_system, host, source_exp_id, created_at in UTC seconds)"),
         *SOURCE,
-        _nn("source_exp_id", T, "The experiment's id in its source"),
-        _nn("name", T, "Experiment name"),
-        _c("description", T, "Free text"),
-        _c("workflow_type", T, "linear, agentic or comparison"),
-        _c("model_name", T, "Model name as the source writes it"),
-        _c("provider", T, "Provider as the source writes it"),
-        _c("task_name", T, "Task identifier"),
-        _c("country_code", T, "ISO 3166 code of the grid region"),
-        _c("created_at", TS, "When the experiment was created"),
-        _c("group_id", T, "Session that the experiment belongs to"),
-        _c("status", T, "pending, running, completed, partial or failed"),
-        _c("started_at", TS, "Start of its first run"),
-        _c("completed_at", TS, "End of its last run"),
-        _c("error_message", T, "Why it failed"),
-        _c("runs_completed", I, "Runs that ended well"),
-        _c("runs_total", I, "Runs planned"),
-        _c("optimization_enabled", I, "0 or 1"),
-        _c("hw_id", I, "Hardware: stable id of (hardware_hash, hostname)"),
-        _c("env_id", I, "Software environment: stable id of all its columns but created_at"),
+        required("source_exp_id", T, "The experiment's id in its source"),
+        required("name", T, "Experiment name"),
+        optional("description", T, "Free text"),
+        optional("workflow_type", T, "linear, agentic or comparison"),
+        optional("model_name", T, "Model name as the source writes it"),
+        optional("provider", T, "Provider as the source writes it"),
+        optional("task_name", T, "Task identifier"),
+        optional("country_code", T, "ISO 3166 code of the grid region"),
+        optional("created_at", TS, "When the experiment was created"),
+        optional("group_id", T, "Session that the experiment belongs to"),
+        optional("status", T, "pending, running, completed, partial or failed"),
+        optional("started_at", TS, "Start of its first run"),
+        optional("completed_at", TS, "End of its last run"),
+        optional("error_message", T, "Why it failed"),
+        optional("runs_completed", I, "Runs that ended well"),
+        optional("runs_total", I, "Runs planned"),
+        optional("optimization_enabled", I, "0 or 1"),
+        optional("hw_id", I, "Hardware: stable id of (hardware_hash, hostname)"),
+        optional("env_id", I, "Software environment: stable id of all its columns but created_at"),
     ),
     newest_wins=True,
 )
@@ -125,41 +68,41 @@ HARDWARE_CONFIG = Dataset(
     "One host's hardware.",
     ("hw_id",),
     (
-        _nn("hw_id", I, "Stable id of (hardware_hash, hostname)"),
+        required("hw_id", I, "Stable id of (hardware_hash, hostname)"),
         *SOURCE,
-        _nn(
+        required(
             "hardware_hash",
             T,
             "Hardware class: first 16 hex digits of the SHA-256 of cpu_model, cpu_cores, ram_gb, gpu_model",
         ),
-        _nn("hostname", T, "Host name"),
-        _c("cpu_model", T, "CPU model name"),
-        _c("cpu_cores", I, "Physical cores"),
-        _c("cpu_threads", I, "Logical CPUs"),
-        _c("cpu_architecture", T, "x86_64, aarch64, …"),
-        _c("cpu_vendor", T, "GenuineIntel, AuthenticAMD, …"),
-        _c("cpu_family", I, "CPU family id"),
-        _c("cpu_model_id", I, "CPU model id"),
-        _c("cpu_stepping", I, "CPU stepping"),
-        _c("has_avx2", B, "AVX2 present"),
-        _c("has_avx512", B, "AVX-512F present"),
-        _c("has_vmx", B, "Hardware virtualisation present"),
-        _c("gpu_model", T, "Model of the first GPU"),
-        _c("gpu_driver", T, "GPU driver version"),
-        _c("gpu_count", I, "Number of GPUs"),
-        _c("gpu_power_available", B, "GPU power readable"),
-        _c("ram_gb", R, "Installed memory, GiB"),
-        _c("kernel_version", T, "Kernel release"),
-        _c("microcode_version", T, "CPU microcode"),
-        _c("rapl_domains", T, "JSON list of the RAPL domains present"),
-        _c("rapl_has_dram", B, "RAPL measures DRAM"),
-        _c("rapl_has_uncore", B, "RAPL measures uncore"),
-        _c("system_manufacturer", T, "DMI system vendor"),
-        _c("system_product", T, "DMI product name"),
-        _c("system_type", T, "laptop, desktop, server, vm, …"),
-        _c("virtualization_type", T, "none, kvm, vmware, docker, …"),
-        _c("detected_at", TS, "When the fingerprint was taken"),
-        _c("created_at", TS, "When the source first recorded it"),
+        required("hostname", T, "Host name"),
+        optional("cpu_model", T, "CPU model name"),
+        optional("cpu_cores", I, "Physical cores"),
+        optional("cpu_threads", I, "Logical CPUs"),
+        optional("cpu_architecture", T, "x86_64, aarch64, …"),
+        optional("cpu_vendor", T, "GenuineIntel, AuthenticAMD, …"),
+        optional("cpu_family", I, "CPU family id"),
+        optional("cpu_model_id", I, "CPU model id"),
+        optional("cpu_stepping", I, "CPU stepping"),
+        optional("has_avx2", B, "AVX2 present"),
+        optional("has_avx512", B, "AVX-512F present"),
+        optional("has_vmx", B, "Hardware virtualisation present"),
+        optional("gpu_model", T, "Model of the first GPU"),
+        optional("gpu_driver", T, "GPU driver version"),
+        optional("gpu_count", I, "Number of GPUs"),
+        optional("gpu_power_available", B, "GPU power readable"),
+        optional("ram_gb", R, "Installed memory, GiB"),
+        optional("kernel_version", T, "Kernel release"),
+        optional("microcode_version", T, "CPU microcode"),
+        optional("rapl_domains", T, "JSON list of the RAPL domains present"),
+        optional("rapl_has_dram", B, "RAPL measures DRAM"),
+        optional("rapl_has_uncore", B, "RAPL measures uncore"),
+        optional("system_manufacturer", T, "DMI system vendor"),
+        optional("system_product", T, "DMI product name"),
+        optional("system_type", T, "laptop, desktop, server, vm, …"),
+        optional("virtualization_type", T, "none, kvm, vmware, docker, …"),
+        optional("detected_at", TS, "When the fingerprint was taken"),
+        optional("created_at", TS, "When the source first recorded it"),
     ),
     newest_wins=True,
 )
@@ -177,25 +120,25 @@ ENVIRONMENT_CONFIG = Dataset(
     "One software environment.",
     ("env_id",),
     (
-        _nn("env_id", I, "Stable id of all columns from env_hash to container_image"),
+        required("env_id", I, "Stable id of all columns from env_hash to container_image"),
         *SOURCE,
-        _c("env_hash", T, "A-LEMS's own hash over python_version, git_commit, numpy_version, os_name; not unique"),
-        _c("python_version", T, "Python version"),
-        _c("python_implementation", T, "CPython, PyPy, …"),
-        _c("os_name", T, "Linux, Darwin, …"),
-        _c("os_version", T, "OS version"),
-        _c("kernel_version", T, "Kernel release"),
-        _c("llm_framework", T, "LLM framework of the measured program"),
-        _c("framework_version", T, "Its version"),
-        _c("git_commit", T, "Commit of the measured program's working tree"),
-        _c("git_branch", T, "Its branch"),
-        _c("git_dirty", B, "Uncommitted changes present"),
-        _c("numpy_version", T, "NumPy version"),
-        _c("torch_version", T, "PyTorch version"),
-        _c("transformers_version", T, "transformers version"),
-        _c("container_runtime", T, "docker, podman, …"),
-        _c("container_image", T, "Container image"),
-        _c("created_at", TS, "When the source first recorded it"),
+        optional("env_hash", T, "A-LEMS's hash over python_version, git_commit, numpy_version, os_name; not unique"),
+        optional("python_version", T, "Python version"),
+        optional("python_implementation", T, "CPython, PyPy, …"),
+        optional("os_name", T, "Linux, Darwin, …"),
+        optional("os_version", T, "OS version"),
+        optional("kernel_version", T, "Kernel release"),
+        optional("llm_framework", T, "LLM framework of the measured program"),
+        optional("framework_version", T, "Its version"),
+        optional("git_commit", T, "Commit of the measured program's working tree"),
+        optional("git_branch", T, "Its branch"),
+        optional("git_dirty", B, "Uncommitted changes present"),
+        optional("numpy_version", T, "NumPy version"),
+        optional("torch_version", T, "PyTorch version"),
+        optional("transformers_version", T, "transformers version"),
+        optional("container_runtime", T, "docker, podman, …"),
+        optional("container_image", T, "Container image"),
+        optional("created_at", TS, "When the source first recorded it"),
     ),
     newest_wins=True,
 )
@@ -206,83 +149,83 @@ IDLE_BASELINES = Dataset(
     "Idle power of a host.",
     ("source_system", "host", "baseline_id"),
     (
-        _nn("baseline_id", T, "The baseline's id in its source"),
+        required("baseline_id", T, "The baseline's id in its source"),
         *SOURCE,
-        _c("hw_id", I, "Hardware measured"),
-        _nn("timestamp", R, "When it was measured, Unix seconds"),
-        _c("package_power_watts", R, "Mean idle power of all packages"),
-        _c("core_power_watts", R, "Mean idle power of the cores"),
-        _c("uncore_power_watts", R, "Mean idle power of the uncore"),
-        _c("dram_power_watts", R, "Mean idle power of DRAM"),
-        _c("gpu_power_watts", R, "Mean idle power of all GPUs"),
-        _c("model_power_watts", R, "Mean idle power by the CPU-time model, on hosts without a counter"),
-        _c("duration_seconds", I, "Length of the measurement"),
-        _c("sample_count", I, "Windows averaged"),
-        _c("package_std", R, "Standard deviation of the windows, W (of the modelled power where no counter exists)"),
-        _c("core_std", R, "Standard deviation of the windows, W"),
-        _c("uncore_std", R, "Standard deviation of the windows, W"),
-        _c("dram_std", R, "Standard deviation of the windows, W"),
-        _c("package_autocorr_lag1", R, "Lag-1 autocorrelation of the windows of package (or modelled) power"),
-        _c("governor", T, "CPU frequency governor"),
-        _c("turbo", T, "enabled or disabled"),
-        _c("background_cpu", R, "CPU utilisation while idle, percent"),
-        _c("process_count", I, "Processes present"),
-        _c("method", T, "How it was measured"),
+        optional("hw_id", I, "Hardware measured"),
+        required("timestamp", R, "When it was measured, Unix seconds"),
+        optional("package_power_watts", R, "Mean idle power of all packages"),
+        optional("core_power_watts", R, "Mean idle power of the cores"),
+        optional("uncore_power_watts", R, "Mean idle power of the uncore"),
+        optional("dram_power_watts", R, "Mean idle power of DRAM"),
+        optional("gpu_power_watts", R, "Mean idle power of all GPUs"),
+        optional("model_power_watts", R, "Mean idle power by the CPU-time model, on hosts without a counter"),
+        optional("duration_seconds", I, "Length of the measurement"),
+        optional("sample_count", I, "Windows averaged"),
+        optional("package_std", R, "Standard deviation of the windows, W (of modelled power without a counter)"),
+        optional("core_std", R, "Standard deviation of the windows, W"),
+        optional("uncore_std", R, "Standard deviation of the windows, W"),
+        optional("dram_std", R, "Standard deviation of the windows, W"),
+        optional("package_autocorr_lag1", R, "Lag-1 autocorrelation of the windows of package (or modelled) power"),
+        optional("governor", T, "CPU frequency governor"),
+        optional("turbo", T, "enabled or disabled"),
+        optional("background_cpu", R, "CPU utilisation while idle, percent"),
+        optional("process_count", I, "Processes present"),
+        optional("method", T, "How it was measured"),
     ),
     newest_wins=True,
 )
 
 RUN_READINGS: Final = (
-    _c("instructions", I, "Instructions retired by the measured processes"),
-    _c("cycles", I, "CPU cycles of the measured processes"),
-    _c("cache_misses", I, "Last-level cache misses"),
-    _c("cache_references", I, "Last-level cache references"),
-    _c("page_faults", I, "Page faults, major and minor"),
-    _c("major_page_faults", I, "Page faults that read from disk"),
-    _c("minor_page_faults", I, "Page faults served from memory"),
-    _c("context_switches_voluntary", I, "Voluntary context switches"),
-    _c("context_switches_involuntary", I, "Involuntary context switches"),
-    _c("thread_migrations", I, "Moves of a thread to another CPU"),
-    _c("run_queue_length", R, "Mean number of runnable tasks on the host"),
-    _c("kernel_time_ms", R, "CPU time in the kernel"),
-    _c("user_time_ms", R, "CPU time in user mode"),
-    _c("frequency_mhz", R, "Mean CPU frequency"),
-    _c("ring_bus_freq_mhz", R, "Ring bus frequency"),
-    _c("baseline_temp_celsius", R, "Package temperature before the run"),
-    _c("thermal_now_active", B, "The CPU was being throttled when the run began"),
-    _c("thermal_since_boot", B, "The CPU had been throttled since boot when the run began"),
-    _c("c2_time_seconds", R, "Time in core C2 during the run, mean over CPUs"),
-    _c("c3_time_seconds", R, "Time in core C3 during the run, mean over CPUs"),
-    _c("c6_time_seconds", R, "Time in core C6 during the run, mean over CPUs"),
-    _c("c7_time_seconds", R, "Time in core C7 or deeper during the run, mean over CPUs"),
-    _c("swap_total_mb", R, "Swap size"),
-    _c("swap_end_free_mb", R, "Swap free at the end"),
-    _c("swap_start_used_mb", R, "Swap used at the start"),
-    _c("swap_end_used_mb", R, "Swap used at the end"),
-    _c("swap_start_cached_mb", R, "Swap cached at the start"),
-    _c("swap_end_cached_mb", R, "Swap cached at the end"),
-    _c("swap_end_percent", R, "Swap used at the end, percent"),
-    _c("wakeup_latency_us", R, "Wake-up latency of the scheduler"),
-    _c("rss_memory_mb", R, "Peak resident memory of the measured processes"),
-    _c("vms_memory_mb", R, "Peak virtual memory of the measured processes"),
-    _c("dns_latency_ms", R, "DNS latency"),
-    _c("api_latency_ms", R, "LLM API latency as the source gives it for the run"),
-    _c("compute_time_ms", R, "Local compute time as the source gives it for the run"),
-    _c("total_tokens", I, "Tokens as the source gives them for the run"),
-    _c("prompt_tokens", I, "Prompt tokens as the source gives them for the run"),
-    _c("completion_tokens", I, "Completion tokens as the source gives them for the run"),
-    _c("bytes_sent", I, "Bytes sent by the measured processes"),
-    _c("bytes_recv", I, "Bytes received by the measured processes"),
-    _c("tcp_retransmits", I, "TCP segments sent again"),
-    _c("governor", T, "CPU frequency governor"),
-    _c("turbo_enabled", B, "Turbo allowed"),
-    _c("is_cold_start", B, "First run of its workload in the session, without a warm-up"),
-    _c("background_cpu_percent", R, "CPU use of everything but the measured processes, percent of the host"),
-    _c("process_count", I, "Processes present at the start"),
-    _c("llm_calls", I, "LLM calls as the source gives them for the run"),
-    _c("tool_calls", I, "Tool calls as the source gives them for the run"),
-    _c("tools_used", I, "Different tools used"),
-    _c("steps", I, "Steps of the workflow as the source gives them"),
+    optional("instructions", I, "Instructions retired by the measured processes"),
+    optional("cycles", I, "CPU cycles of the measured processes"),
+    optional("cache_misses", I, "Last-level cache misses"),
+    optional("cache_references", I, "Last-level cache references"),
+    optional("page_faults", I, "Page faults, major and minor"),
+    optional("major_page_faults", I, "Page faults that read from disk"),
+    optional("minor_page_faults", I, "Page faults served from memory"),
+    optional("context_switches_voluntary", I, "Voluntary context switches"),
+    optional("context_switches_involuntary", I, "Involuntary context switches"),
+    optional("thread_migrations", I, "Moves of a thread to another CPU"),
+    optional("run_queue_length", R, "Mean number of runnable tasks on the host"),
+    optional("kernel_time_ms", R, "CPU time in the kernel"),
+    optional("user_time_ms", R, "CPU time in user mode"),
+    optional("frequency_mhz", R, "Mean CPU frequency"),
+    optional("ring_bus_freq_mhz", R, "Ring bus frequency"),
+    optional("baseline_temp_celsius", R, "Package temperature before the run"),
+    optional("thermal_now_active", B, "The CPU was being throttled when the run began"),
+    optional("thermal_since_boot", B, "The CPU had been throttled since boot when the run began"),
+    optional("c2_time_seconds", R, "Time in core C2 during the run, mean over CPUs"),
+    optional("c3_time_seconds", R, "Time in core C3 during the run, mean over CPUs"),
+    optional("c6_time_seconds", R, "Time in core C6 during the run, mean over CPUs"),
+    optional("c7_time_seconds", R, "Time in core C7 or deeper during the run, mean over CPUs"),
+    optional("swap_total_mb", R, "Swap size"),
+    optional("swap_end_free_mb", R, "Swap free at the end"),
+    optional("swap_start_used_mb", R, "Swap used at the start"),
+    optional("swap_end_used_mb", R, "Swap used at the end"),
+    optional("swap_start_cached_mb", R, "Swap cached at the start"),
+    optional("swap_end_cached_mb", R, "Swap cached at the end"),
+    optional("swap_end_percent", R, "Swap used at the end, percent"),
+    optional("wakeup_latency_us", R, "Wake-up latency of the scheduler"),
+    optional("rss_memory_mb", R, "Peak resident memory of the measured processes"),
+    optional("vms_memory_mb", R, "Peak virtual memory of the measured processes"),
+    optional("dns_latency_ms", R, "DNS latency"),
+    optional("api_latency_ms", R, "LLM API latency as the source gives it for the run"),
+    optional("compute_time_ms", R, "Local compute time as the source gives it for the run"),
+    optional("total_tokens", I, "Tokens as the source gives them for the run"),
+    optional("prompt_tokens", I, "Prompt tokens as the source gives them for the run"),
+    optional("completion_tokens", I, "Completion tokens as the source gives them for the run"),
+    optional("bytes_sent", I, "Bytes sent by the measured processes"),
+    optional("bytes_recv", I, "Bytes received by the measured processes"),
+    optional("tcp_retransmits", I, "TCP segments sent again"),
+    optional("governor", T, "CPU frequency governor"),
+    optional("turbo_enabled", B, "Turbo allowed"),
+    optional("is_cold_start", B, "First run of its workload in the session, without a warm-up"),
+    optional("background_cpu_percent", R, "CPU use of everything but the measured processes, percent of the host"),
+    optional("process_count", I, "Processes present at the start"),
+    optional("llm_calls", I, "LLM calls as the source gives them for the run"),
+    optional("tool_calls", I, "Tool calls as the source gives them for the run"),
+    optional("tools_used", I, "Different tools used"),
+    optional("steps", I, "Steps of the workflow as the source gives them"),
 )
 """What a collector reads at the start and end of a run; each is NULL where the host or the source does not give it."""
 
@@ -294,28 +237,28 @@ RUNS = Dataset(
     (
         RUN_KEY,
         *SOURCE,
-        _nn("source_run_id", T, "The run's id in its source"),
-        _nn("exp_key", I, "The experiment it belongs to"),
-        _c("hw_id", I, "Hardware it ran on"),
-        _c("env_id", I, "Software environment"),
-        _c("baseline_id", T, "Baseline that the source names for it"),
-        _c(
+        required("source_run_id", T, "The run's id in its source"),
+        required("exp_key", I, "The experiment it belongs to"),
+        optional("hw_id", I, "Hardware it ran on"),
+        optional("env_id", I, "Software environment"),
+        optional("baseline_id", T, "Baseline that the source names for it"),
+        optional(
             "run_number",
             I,
             "Position within its experiment; a linear and an agentic run with the same number are a pair",
         ),
-        _nn("workflow_type", T, "linear or agentic"),
-        _nn("status", T, "completed, partial or failed"),
-        _c("exit_code", I, "Exit code of the measured command; negative: ended by that signal"),
-        _c("error_message", T, "Why it failed"),
-        _nn("start_time_ns", I, "Start of the workload, ns UTC"),
-        _nn("end_time_ns", I, "End of the workload, ns UTC"),
-        _c("command", T, "The measured command"),
+        required("workflow_type", T, "linear or agentic"),
+        required("status", T, "completed, partial or failed"),
+        optional("exit_code", I, "Exit code of the measured command; negative: ended by that signal"),
+        optional("error_message", T, "Why it failed"),
+        required("start_time_ns", I, "Start of the workload, ns UTC"),
+        required("end_time_ns", I, "End of the workload, ns UTC"),
+        optional("command", T, "The measured command"),
         *RUN_READINGS,
-        _c("max_sample_interval_ns", I, "Longest interval between energy samples that the source plans for"),
-        _c("reported_total_energy_uj", I, "Total energy that an imported store had written"),
-        _c("reported_dynamic_energy_uj", I, "Dynamic energy that an imported store had written"),
-        _c("reported_json", T, "JSON of all further figures that an imported store had written for the run"),
+        optional("max_sample_interval_ns", I, "Longest interval between energy samples that the source plans for"),
+        optional("reported_total_energy_uj", I, "Total energy that an imported store had written"),
+        optional("reported_dynamic_energy_uj", I, "Dynamic energy that an imported store had written"),
+        optional("reported_json", T, "JSON of all further figures that an imported store had written for the run"),
     ),
     newest_wins=True,
 )
@@ -327,16 +270,16 @@ ORCHESTRATION_EVENTS = Dataset(
     ("run_key", "start_time_ns", "end_time_ns", "step_index", "phase", "event_type"),
     (
         RUN_KEY,
-        _c("source_event_id", T, "The event's id in its source"),
-        _c("step_index", I, "Position in the run, from 0"),
-        _c("phase", T, "planning, execution, waiting or synthesis"),
-        _nn("event_type", T, "llm_call, tool_call, waiting, …"),
-        _nn("start_time_ns", I, "Start, ns UTC"),
-        _nn("end_time_ns", I, "End, ns UTC"),
-        _c("power_watts", R, "Power that the source gives for the event"),
-        _c("cpu_util_percent", R, "CPU utilisation that the source gives for the event"),
-        _c("interrupt_rate", R, "Interrupts per second that the source gives for the event"),
-        _c("detail_json", T, "JSON of whatever else the source says of the event"),
+        optional("source_event_id", T, "The event's id in its source"),
+        optional("step_index", I, "Position in the run, from 0"),
+        optional("phase", T, "planning, execution, waiting or synthesis"),
+        required("event_type", T, "llm_call, tool_call, waiting, …"),
+        required("start_time_ns", I, "Start, ns UTC"),
+        required("end_time_ns", I, "End, ns UTC"),
+        optional("power_watts", R, "Power that the source gives for the event"),
+        optional("cpu_util_percent", R, "CPU utilisation that the source gives for the event"),
+        optional("interrupt_rate", R, "Interrupts per second that the source gives for the event"),
+        optional("detail_json", T, "JSON of whatever else the source says of the event"),
     ),
 )
 
@@ -347,31 +290,31 @@ LLM_INTERACTIONS = Dataset(
     ("run_key", "source_interaction_id"),
     (
         RUN_KEY,
-        _nn("source_interaction_id", T, "The call's id in its source; for live runs its position in the run"),
-        _c("step_index", I, "Step that made the call"),
-        _c("workflow_type", T, "linear or agentic"),
-        _c("prompt", T, "Prompt, where the source keeps it"),
-        _c("response", T, "Response, where the source keeps it"),
-        _c("model_name", T, "Model"),
-        _c("provider", T, "Provider"),
-        _c("prompt_tokens", I, "Prompt tokens"),
-        _c("completion_tokens", I, "Completion tokens"),
-        _c("total_tokens", I, "All tokens"),
-        _c("api_latency_ms", R, "Latency of the API call"),
-        _c("compute_time_ms", R, "Compute time"),
-        _c("app_throughput_kbps", R, "Application throughput"),
-        _c("total_time_ms", R, "Whole duration of the call"),
-        _c("preprocess_ms", R, "Time before the call"),
-        _c("non_local_ms", R, "Time spent waiting for somebody else's computer"),
-        _c("local_compute_ms", R, "Time spent computing on the measured host"),
-        _c("postprocess_ms", R, "Time after the call"),
-        _c("cpu_percent_during_wait", R, "CPU utilisation while waiting"),
-        _c("bytes_sent_approx", I, "Bytes sent"),
-        _c("bytes_recv_approx", I, "Bytes received"),
-        _c("tcp_retransmits", I, "TCP segments sent again"),
-        _c("error_message", T, "Error"),
-        _c("status", T, "success or error"),
-        _c("created_at", TS, "When the call was made"),
+        required("source_interaction_id", T, "The call's id in its source; for live runs its position in the run"),
+        optional("step_index", I, "Step that made the call"),
+        optional("workflow_type", T, "linear or agentic"),
+        optional("prompt", T, "Prompt, where the source keeps it"),
+        optional("response", T, "Response, where the source keeps it"),
+        optional("model_name", T, "Model"),
+        optional("provider", T, "Provider"),
+        optional("prompt_tokens", I, "Prompt tokens"),
+        optional("completion_tokens", I, "Completion tokens"),
+        optional("total_tokens", I, "All tokens"),
+        optional("api_latency_ms", R, "Latency of the API call"),
+        optional("compute_time_ms", R, "Compute time"),
+        optional("app_throughput_kbps", R, "Application throughput"),
+        optional("total_time_ms", R, "Whole duration of the call"),
+        optional("preprocess_ms", R, "Time before the call"),
+        optional("non_local_ms", R, "Time spent waiting for somebody else's computer"),
+        optional("local_compute_ms", R, "Time spent computing on the measured host"),
+        optional("postprocess_ms", R, "Time after the call"),
+        optional("cpu_percent_during_wait", R, "CPU utilisation while waiting"),
+        optional("bytes_sent_approx", I, "Bytes sent"),
+        optional("bytes_recv_approx", I, "Bytes received"),
+        optional("tcp_retransmits", I, "TCP segments sent again"),
+        optional("error_message", T, "Error"),
+        optional("status", T, "success or error"),
+        optional("created_at", TS, "When the call was made"),
     ),
 )
 
@@ -382,13 +325,13 @@ RUN_CONDITIONS = Dataset(
     ("run_key", "name"),
     (
         RUN_KEY,
-        _nn("name", T, "Condition name"),
-        _nn("value_type", T, "string, int, float or bool"),
-        _c("text_value", T, "Value of a string"),
-        _c("int_value", I, "Value of an int"),
-        _c("float_value", R, "Value of a float"),
-        _c("bool_value", B, "Value of a bool"),
-        _nn("recorded_at", TS, "When it was attached; the newest value of a name counts"),
+        required("name", T, "Condition name"),
+        required("value_type", T, "string, int, float or bool"),
+        optional("text_value", T, "Value of a string"),
+        optional("int_value", I, "Value of an int"),
+        optional("float_value", R, "Value of a float"),
+        optional("bool_value", B, "Value of a bool"),
+        required("recorded_at", TS, "When it was attached; the newest value of a name counts"),
     ),
     newest_wins=True,
 )
@@ -399,15 +342,15 @@ REPORTED_TAX = Dataset(
     "A row of an imported store's own orchestration_tax_summary.",
     ("linear_run_key", "agentic_run_key"),
     (
-        _nn("linear_run_key", I, "The linear run"),
-        _nn("agentic_run_key", I, "The agentic run"),
+        required("linear_run_key", I, "The linear run"),
+        required("agentic_run_key", I, "The agentic run"),
         *SOURCE,
-        _c("linear_dynamic_uj", I, "As stored"),
-        _c("agentic_dynamic_uj", I, "As stored"),
-        _c("orchestration_tax_uj", I, "As stored"),
-        _c("tax_percent", R, "As stored: share of the agentic run"),
-        _c("linear_orchestration_uj", I, "As stored"),
-        _c("agentic_orchestration_uj", I, "As stored"),
+        optional("linear_dynamic_uj", I, "As stored"),
+        optional("agentic_dynamic_uj", I, "As stored"),
+        optional("orchestration_tax_uj", I, "As stored"),
+        optional("tax_percent", R, "As stored: share of the agentic run"),
+        optional("linear_orchestration_uj", I, "As stored"),
+        optional("agentic_orchestration_uj", I, "As stored"),
     ),
     newest_wins=True,
 )
@@ -418,9 +361,9 @@ TASK_CATEGORIES = Dataset(
     "The category of a task.",
     ("task_id",),
     (
-        _nn("task_id", T, "Task identifier"),
+        required("task_id", T, "Task identifier"),
         *SOURCE,
-        _nn("category", T, "reasoning, coding, …"),
+        required("category", T, "reasoning, coding, …"),
     ),
     newest_wins=True,
 )
@@ -432,13 +375,13 @@ REJECTED_LINES = Dataset(
     ("run_key", "line_number"),
     (
         RUN_KEY,
-        _nn("line_number", I, "Line in the event file, from 1"),
-        _nn("reason", T, "What is wrong with it"),
-        _nn("line", T, "The line, at most 4,000 characters"),
+        required("line_number", I, "Line in the event file, from 1"),
+        required("reason", T, "What is wrong with it"),
+        required("line", T, "The line, at most 4,000 characters"),
     ),
 )
 
-TIMESTAMP = _nn("timestamp_ns", I, "Time of the sample, ns UTC")
+TIMESTAMP = required("timestamp_ns", I, "Time of the sample, ns UTC")
 
 ENERGY_DOMAINS: Final = ("pkg", "core", "uncore", "dram", "psys")
 
@@ -450,10 +393,10 @@ ENERGY_SAMPLES = Dataset(
     (
         RUN_KEY,
         TIMESTAMP,
-        _nn("package_index", I, "CPU package, from 0; psys and the model stand on package 0"),
-        *(_c(f"{d}_energy_uj", I, f"RAPL {d} counter") for d in ENERGY_DOMAINS),
-        *(_c(f"{d}_range_uj", I, f"Value at which the {d} counter wraps") for d in ENERGY_DOMAINS),
-        _c("model_energy_uj", I, "Cumulative estimate by the CPU-time model, on hosts without a counter"),
+        required("package_index", I, "CPU package, from 0; psys and the model stand on package 0"),
+        *(optional(f"{d}_energy_uj", I, f"RAPL {d} counter") for d in ENERGY_DOMAINS),
+        *(optional(f"{d}_range_uj", I, f"Value at which the {d} counter wraps") for d in ENERGY_DOMAINS),
+        optional("model_energy_uj", I, "Cumulative estimate by the CPU-time model, on hosts without a counter"),
     ),
 )
 
@@ -465,17 +408,17 @@ CPU_SAMPLES = Dataset(
     (
         RUN_KEY,
         TIMESTAMP,
-        _c("cpu_util_percent", R, "Utilisation of all CPUs"),
-        _c("cpu_busy_mhz", R, "Mean frequency while busy"),
-        _c("cpu_avg_mhz", R, "Mean frequency over busy and idle time"),
-        *(_c(f"c{n}_residency", R, f"Core C{n} residency, percent") for n in (1, 2, 3, 6, 7)),
-        *(_c(f"pkg_c{n}_residency", R, f"Package C{n} residency, percent") for n in (8, 9, 10)),
-        _c("package_power", R, "Package power that the source gives, W"),
-        _c("dram_power", R, "DRAM power that the source gives, W"),
-        _c("gpu_rc6", R, "Integrated GPU RC6 residency, percent"),
-        _c("package_temp", R, "Package temperature, °C"),
-        _c("ipc", R, "Instructions per cycle"),
-        _c("extra_metrics_json", T, "JSON of further metrics"),
+        optional("cpu_util_percent", R, "Utilisation of all CPUs"),
+        optional("cpu_busy_mhz", R, "Mean frequency while busy"),
+        optional("cpu_avg_mhz", R, "Mean frequency over busy and idle time"),
+        *(optional(f"c{n}_residency", R, f"Core C{n} residency, percent") for n in (1, 2, 3, 6, 7)),
+        *(optional(f"pkg_c{n}_residency", R, f"Package C{n} residency, percent") for n in (8, 9, 10)),
+        optional("package_power", R, "Package power that the source gives, W"),
+        optional("dram_power", R, "DRAM power that the source gives, W"),
+        optional("gpu_rc6", R, "Integrated GPU RC6 residency, percent"),
+        optional("package_temp", R, "Package temperature, °C"),
+        optional("ipc", R, "Instructions per cycle"),
+        optional("extra_metrics_json", T, "JSON of further metrics"),
     ),
 )
 
@@ -484,7 +427,7 @@ INTERRUPT_SAMPLES = Dataset(
     "sample",
     "Interrupt rate of the host.",
     ("run_key", "timestamp_ns"),
-    (RUN_KEY, TIMESTAMP, _c("interrupts_per_sec", R, "Interrupts per second since the previous sample")),
+    (RUN_KEY, TIMESTAMP, optional("interrupts_per_sec", R, "Interrupts per second since the previous sample")),
 )
 
 THERMAL_SAMPLES = Dataset(
@@ -495,13 +438,13 @@ THERMAL_SAMPLES = Dataset(
     (
         RUN_KEY,
         TIMESTAMP,
-        _c("sample_time_s", R, "Seconds since the start of the run"),
-        _c("cpu_temp", R, "CPU package temperature, °C"),
-        _c("system_temp", R, "Board temperature, °C"),
-        _c("wifi_temp", R, "Wi-Fi adapter temperature, °C"),
-        _c("throttle_event", I, "1 where a zone is at or above its passive trip point or the CPU counts a throttling"),
-        _c("all_zones_json", T, "JSON of every zone's temperature, °C"),
-        _c("sensor_count", I, "Zones read"),
+        optional("sample_time_s", R, "Seconds since the start of the run"),
+        optional("cpu_temp", R, "CPU package temperature, °C"),
+        optional("system_temp", R, "Board temperature, °C"),
+        optional("wifi_temp", R, "Wi-Fi adapter temperature, °C"),
+        optional("throttle_event", I, "1 where a zone is at its passive trip point or the CPU counts a throttling"),
+        optional("all_zones_json", T, "JSON of every zone's temperature, °C"),
+        optional("sensor_count", I, "Zones read"),
     ),
 )
 
@@ -513,14 +456,14 @@ GPU_SAMPLES = Dataset(
     (
         RUN_KEY,
         TIMESTAMP,
-        _nn("gpu_index", I, "GPU, from 0"),
-        _c("gpu_uuid", T, "GPU UUID"),
-        _c("energy_mj", I, "Total-energy counter, mJ since the driver was loaded"),
-        _c("power_mw", I, "Power, mW"),
-        _c("util_percent", R, "GPU utilisation"),
-        _c("memory_used_mb", R, "GPU memory used, MiB"),
-        _c("temp_c", R, "GPU temperature, °C"),
-        _c("sm_clock_mhz", R, "SM clock"),
+        required("gpu_index", I, "GPU, from 0"),
+        optional("gpu_uuid", T, "GPU UUID"),
+        optional("energy_mj", I, "Total-energy counter, mJ since the driver was loaded"),
+        optional("power_mw", I, "Power, mW"),
+        optional("util_percent", R, "GPU utilisation"),
+        optional("memory_used_mb", R, "GPU memory used, MiB"),
+        optional("temp_c", R, "GPU temperature, °C"),
+        optional("sm_clock_mhz", R, "SM clock"),
     ),
 )
 
