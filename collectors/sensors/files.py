@@ -14,32 +14,37 @@ class KernelFile:
     def __init__(self, path: Path, size: int = 64) -> None:
         self.path = path
         self._size = size
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> bytes:
         """The whole content."""
         while True:
             try:
-                content = os.pread(self._descriptor, self._size, 0)
+                content = os.pread(self.descriptor, self._size, 0)
             except OSError as error:
-                raise OSError(error.errno, error.strerror, str(self.path)) from error
+                raise self._named(error) from error
             if len(content) < self._size:
                 return content
             self._size *= 2  # it may go on: only a short read is surely whole
 
     def read_int(self) -> int:
         """The one whole number in the file; ValueError when it holds something else."""
-        content = self.read()
-        try:
-            return int(content)
+        try:  # one call, as this is what 100 Hz sampling spends its time on
+            return int(os.pread(self.descriptor, self._size, 0))
+        except OSError as error:
+            raise self._named(error) from error
         except ValueError:
-            raise ValueError(f"{self.path}: {content[:40]!r} is not a whole number") from None
+            raise ValueError(f"{self.path}: {self.read()[:40]!r} is not a whole number") from None
 
     def close(self) -> None:
         """Close it; a second close does nothing."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def _named(self, error: OSError) -> OSError:
+        """The error with the path that the kernel does not know."""
+        return OSError(error.errno, error.strerror, str(self.path))
 
 
 def read_text(path: Path) -> str | None:

@@ -1,5 +1,6 @@
 """RAPL energy counters of the CPU packages, through the kernel's powercap files."""
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ ZONE_ID: Final = re.compile(
     r"intel-rapl(?P<mmio>-mmio)?:(?P<zone>\d+)(?::(?P<sub>\d+))?"
 )  # AMD's are called intel, too
 PACKAGE_NAME: Final = re.compile(r"package-(?P<package>\d+)(?:-die-(?P<die>\d+))?")
+COUNTER_BYTES: Final = 24  # 2^64 has 20 digits
 SUBZONE_DOMAINS: Final = ("core", "uncore", "dram")
 
 COLUMNS: Final = (
@@ -33,10 +35,6 @@ class Zone:
     path: Path
     range_uj: int
 
-    @property
-    def energy_path(self) -> Path:
-        return self.path / "energy_uj"
-
 
 class RaplSensor:
     """All RAPL counters of the host, one row per package; psys stands on package 0.
@@ -53,7 +51,8 @@ class RaplSensor:
     def __init__(self, sys: Path = Path("/sys")) -> None:
         self.warnings: list[str] = []
         self._powercap = sys / POWERCAP
-        self._packages: list[_Package] = []
+        self._files: list[KernelFile] = []
+        self._packages: list[tuple[list[Value], list[tuple[int, int]]]] = []  # row, [(position, descriptor)]
 
     def available(self) -> str | None:
         """None when the energy of at least one package can be read."""
@@ -73,38 +72,35 @@ class RaplSensor:
         zones, self.warnings = find_zones(self._powercap)
         if not zones:
             raise OSError(self.available())
-        indexes = sorted({zone.package for zone in zones})
-        self._packages = [_Package(index, [zone for zone in zones if zone.package == index]) for index in indexes]
+        for index in sorted({zone.package for zone in zones}):
+            row: list[Value] = [index] + [None] * (len(COLUMNS) - 1)
+            counters = []
+            for zone in (zone for zone in zones if zone.package == index):
+                row[COLUMNS.index(f"{zone.domain}_range_uj")] = zone.range_uj
+                file = KernelFile(zone.path / "energy_uj")
+                self._files.append(file)
+                counters.append((COLUMNS.index(f"{zone.domain}_energy_uj"), file.descriptor))
+            self._packages.append((row, counters))
 
     def read(self) -> list[Row]:
-        return [package.read() for package in self._packages]
+        # One flat function on bare descriptors: every further object or call is a cache miss a hundred times a second.
+        rows: list[Row] = []
+        try:
+            for row, counters in self._packages:
+                for position, descriptor in counters:
+                    row[position] = int(os.pread(descriptor, COUNTER_BYTES, 0))
+                rows.append(tuple(row))
+        except (OSError, ValueError):
+            for file in self._files:
+                file.read_int()  # fails again, and says where
+            raise
+        return rows
 
     def close(self) -> None:
-        for package in self._packages:
-            package.close()
+        for file in self._files:
+            file.close()
+        self._files = []
         self._packages = []
-
-
-class _Package:
-    """The open counters of one package, and its row with everything that stays the same filled in."""
-
-    def __init__(self, index: int, zones: Iterable[Zone]) -> None:
-        self._row: list[Value] = [None] * len(COLUMNS)
-        self._row[0] = index
-        self._counters: list[tuple[int, KernelFile]] = []
-        for zone in zones:
-            self._row[COLUMNS.index(f"{zone.domain}_range_uj")] = zone.range_uj
-            self._counters.append((COLUMNS.index(f"{zone.domain}_energy_uj"), KernelFile(zone.energy_path)))
-
-    def read(self) -> Row:
-        row = self._row
-        for position, counter in self._counters:
-            row[position] = counter.read_int()
-        return tuple(row)
-
-    def close(self) -> None:
-        for _, counter in self._counters:
-            counter.close()
 
 
 def find_zones(powercap: Path) -> tuple[list[Zone], list[str]]:
@@ -115,7 +111,7 @@ def find_zones(powercap: Path) -> tuple[list[Zone], list[str]]:
     """
     found: dict[tuple[int, str], Zone] = {}
     forbidden: list[Path] = []
-    malformed: list[tuple[Path, str]] = []
+    malformed: list[str] = []
     for path, package, domain in _named_zones(powercap, malformed):
         if (package, domain) in found:
             continue
@@ -124,15 +120,15 @@ def find_zones(powercap: Path) -> tuple[list[Zone], list[str]]:
         except PermissionError:
             forbidden.append(path / "energy_uj")
         except (OSError, ValueError) as error:
-            malformed.append((path, str(error)))
-    warnings = [f"RAPL zone {path} skipped: {reason}; the other zones are read" for path, reason in malformed]
+            malformed.append(str(error))
+    warnings = [f"RAPL zone skipped: {reason}; the other zones are read" for reason in malformed]
     if forbidden:
         files = " ".join(str(path) for path in forbidden)
         warnings.append(f"RAPL: no permission to read {len(forbidden)} counter(s): sudo chmod a+r {files}")
     return list(found.values()), warnings
 
 
-def _named_zones(powercap: Path, malformed: list[tuple[Path, str]]) -> list[tuple[Path, int, str]]:
+def _named_zones(powercap: Path, malformed: list[str]) -> list[tuple[Path, int, str]]:
     """(folder, package index, domain) of every zone that says what it is; adds the others to `malformed`."""
     top, sub = _zone_folders(powercap)
     names = {path: read_text(path / "name") for path in top}
@@ -142,23 +138,21 @@ def _named_zones(powercap: Path, malformed: list[tuple[Path, str]]) -> list[tupl
         if name == "psys":
             zones.append((path, 0, "psys"))
         elif name not in packages:
-            malformed.append((path, f"its name is {name!r}, neither package-<n> nor psys"))
+            malformed.append(f"{path / 'name'} says {name!r}, neither package-<n> nor psys")
         else:
             zones.append((path, packages[name], "pkg"))
             zones += _named_subzones(sub.get(path.name, []), packages[name], malformed)
     return zones
 
 
-def _named_subzones(
-    folders: Iterable[Path], package: int, malformed: list[tuple[Path, str]]
-) -> list[tuple[Path, int, str]]:
+def _named_subzones(folders: Iterable[Path], package: int, malformed: list[str]) -> list[tuple[Path, int, str]]:
     zones = []
     for path in folders:
         domain = read_text(path / "name")
         if domain in SUBZONE_DOMAINS:
             zones.append((path, package, domain))
         else:
-            malformed.append((path, f"its name is {domain!r}, none of {', '.join(SUBZONE_DOMAINS)}"))
+            malformed.append(f"{path / 'name'} says {domain!r}, none of {', '.join(SUBZONE_DOMAINS)}")
     return zones
 
 
