@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from collectors import contract
-from collectors.contract import Column, Dataset
+from collectors.dataset import TS, Column, Dataset, I, R, T
 from collectors.uuid7 import uuid7
 
 MAX_ROWS: Final = 500_000
@@ -178,7 +178,7 @@ def _column(dataset: Dataset, column: Column, values: Values) -> pa.Array | pa.C
 
 
 def _cast(type_: pa.DataType, values: Values) -> pa.Array | pa.ChunkedArray:
-    if isinstance(values, array.array) and (values.typecode, type_) in (("q", contract.I), ("d", contract.R)):
+    if isinstance(values, array.array) and (values.typecode, type_) in (("q", I), ("d", R)):
         # A copy: a sampler goes on writing into its array, and cannot grow it while a buffer of it is lent out.
         return pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(values.tobytes())])
     # Arrow is asked for the type first: told the type, it would cut 1.5 down to 1 and take a zoneless time for UTC.
@@ -192,13 +192,13 @@ def _may_cast(have: pa.DataType, want: pa.DataType) -> bool:
     """Whether a cast only changes width: Arrow would also read numbers out of text, and truth out of numbers."""
     if have == want or pa.types.is_null(have):
         return True
-    if want == contract.I:
+    if want == I:
         return bool(pa.types.is_integer(have))
-    if want == contract.R:
+    if want == R:
         return bool(pa.types.is_integer(have) or pa.types.is_floating(have))
-    if want == contract.T:
+    if want == T:
         return bool(pa.types.is_large_string(have) or pa.types.is_string_view(have))
-    if want == contract.TS:
+    if want == TS:
         return bool(pa.types.is_timestamp(have) and have.tz is not None)
     return False
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors import contract
-from collectors.contract import Dataset
+from collectors.dataset import B, Dataset, I, R, T
 from collectors.drop import Drop, conform
 from collectors.ids import exp_key, run_key, stable_id, utc_from_ns
 from collectors.sources.alems_values import (
@@ -353,7 +353,7 @@ class _Import:
             "reported_json": results_json(row, elsewhere),
         }
         for name in ("total_energy_uj", "dynamic_energy_uj"):
-            record[f"reported_{name}"] = self._fit("runs", name, row.get(name), contract.I)
+            record[f"reported_{name}"] = self._fit("runs", name, row.get(name), I)
         return run.date, record
 
     def _tax_record(self, row: Row) -> _Dated | None:
@@ -390,7 +390,7 @@ class _Import:
             self.progress(table, page[-1][0] - after, limit - after)
 
     def _drop_page(self, table: str, dataset: Dataset, values: Values, lookup: "_RunLookup") -> None:
-        run_ids = self._array(table, "run_id", values["run_id"], contract.I)
+        run_ids = self._array(table, "run_id", values["run_id"], I)
         at = pc.index_in(run_ids, value_set=lookup.ids)  # each row's place among the runs
         arrays = {c.name: self._array(table, c.name, values[c.name], c.type) for c in dataset.columns
                   if c.name in values}  # fmt: skip
@@ -401,7 +401,7 @@ class _Import:
             _finish_cpu(arrays, lookup, at)
         elif table == "orchestration_events":
             arrays["source_event_id"] = pa.array(map(str, values["rowid"]))
-            arrays["detail_json"] = pa.array(_event_details(values, dataset), contract.T)
+            arrays["detail_json"] = pa.array(_event_details(values, dataset), T)
         elif table == "llm_interactions":
             arrays["source_interaction_id"] = pa.array(map(str, values["rowid"]))
             if "error_message" in arrays:
@@ -440,10 +440,10 @@ class _RunLookup:
     """What the rows of runs need to know of their run, as columns to take from."""
 
     def __init__(self, runs: dict[int, _Run]) -> None:
-        self.ids = pa.array(list(runs), contract.I)
-        self.keys = pa.array([run.key for run in runs.values()], contract.I)
+        self.ids = pa.array(list(runs), I)
+        self.keys = pa.array([run.key for run in runs.values()], I)
         self.dates = pa.array([run.date for run in runs.values()], pa.date32())
-        self.has = {d: pa.array([d in run.hardware.domains for run in runs.values()], contract.B) for d in RAPL_NAMES}
+        self.has = {d: pa.array([d in run.hardware.domains for run in runs.values()], B) for d in RAPL_NAMES}
 
 
 class _Writer:
@@ -479,9 +479,9 @@ class _Writer:
 
 
 _SAFE: Final = {
-    contract.I: (pa.int64(), pa.null()),
-    contract.R: (pa.float64(), pa.int64(), pa.null()),
-    contract.T: (pa.string(), pa.null()),
+    I: (pa.int64(), pa.null()),
+    R: (pa.float64(), pa.int64(), pa.null()),
+    T: (pa.string(), pa.null()),
 }
 """The types that Arrow finds in a column whose values all fit the contract's type."""
 
@@ -515,9 +515,9 @@ def _finish_counters(arrays: dict[str, pa.Array], lookup: _RunLookup, at: pa.Arr
         if f"{domain}_energy_uj" not in arrays:
             continue
         counter = _null_zeros_of_absent(arrays[f"{domain}_energy_uj"], lookup.has[domain].take(at))
-        range_ = pc.if_else(counter.is_valid(), pa.scalar(RAPL_RANGE_UJ), pa.scalar(None, contract.I))
+        range_ = pc.if_else(counter.is_valid(), pa.scalar(RAPL_RANGE_UJ), pa.scalar(None, I))
         arrays[f"{domain}_energy_uj"], arrays[f"{domain}_range_uj"] = counter, range_
-    arrays["package_index"] = pa.repeat(pa.scalar(0, contract.I), len(at))  # A-LEMS reads package-0 only
+    arrays["package_index"] = pa.repeat(pa.scalar(0, I), len(at))  # A-LEMS reads package-0 only
 
 
 def _finish_cpu(arrays: dict[str, pa.Array], lookup: _RunLookup, at: pa.Array) -> None:

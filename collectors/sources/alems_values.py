@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
-from collectors import contract
+from collectors.dataset import TS, B, I, R, T
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -101,15 +101,15 @@ def fit(value: Any, type_: pa.DataType) -> Any:
     if value is None:
         return None
     number = isinstance(value, int | float) and math.isfinite(value)
-    if type_ == contract.I and number and round(value) in INT64:
+    if type_ == I and number and round(value) in INT64:
         return round(value)
-    if type_ == contract.R and number:
+    if type_ == R and number:
         return float(value)
-    if type_ == contract.B and value in (0, 1):
+    if type_ == B and value in (0, 1):
         return bool(value)
-    if type_ == contract.T and isinstance(value, str | int | float):
+    if type_ == T and isinstance(value, str | int | float):
         return str(value)
-    if type_ == contract.TS and (time := utc_time(value)) is not None:
+    if type_ == TS and (time := utc_time(value)) is not None:
         return time
     raise Misfit(repr(value))
 

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import contract, drop, uuid7
+from collectors import contract, uuid7
+from collectors.dataset import TS, B, I, R, T
 from collectors.drop import ContractBroken, Drop, DropFailed, drop_rows, safe_name
 
 DAY = dt.date(2026, 3, 1)
@@ -77,7 +78,7 @@ def test_a_file_stands_where_the_design_says_and_says_what_it_is(landing: Path) 
 
 
 def test_every_dataset_has_a_drop_that_reads_back_with_its_schema(landing: Path) -> None:
-    values = {contract.I: 1, contract.R: 1.5, contract.T: "x", contract.B: True, contract.TS: dt.datetime.now(dt.UTC)}
+    values = {I: 1, R: 1.5, T: "x", B: True, TS: dt.datetime.now(dt.UTC)}
     for dataset in contract.DATASETS.values():
         row = {c.name: values[c.type] for c in dataset.columns}
         required = {c.name: values[c.type] for c in dataset.columns if c.required}
@@ -121,7 +122,7 @@ def test_a_file_is_written_when_max_rows_are_there(landing: Path) -> None:
 
 def test_a_file_is_written_when_the_oldest_row_is_old(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(drop.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     writer = new_drop(landing, max_seconds=60)
     assert writer.append(samples(1)) is None
     now = 159.9
@@ -360,7 +361,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_uuid7_is_of_rfc_9562(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uuid7, "_last", 0)
-    monkeypatch.setattr(uuid7.time, "time_ns", lambda: 0x017F22E279B0 * 1_000_000)  # the RFC's own example
+    monkeypatch.setattr("time.time_ns", lambda: 0x017F22E279B0 * 1_000_000)  # the RFC's own example
     made = uuid7.uuid7()
     assert str(made).startswith("017f22e2-79b0-7")
     assert (made.version, made.variant) == (7, uuid.RFC_4122)
@@ -368,7 +369,7 @@ def test_uuid7_is_of_rfc_9562(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_uuid7_rises_within_a_process_even_when_the_clock_falls(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([5_000_000, 4_000_000, 3_000_000] * 1000)
-    monkeypatch.setattr(uuid7.time, "time_ns", lambda: 1_700_000_000_000_000_000 + next(times))
+    monkeypatch.setattr("time.time_ns", lambda: 1_700_000_000_000_000_000 + next(times))
     made = [str(uuid7.uuid7()) for _ in range(3000)]
     assert made == sorted(set(made))
 
