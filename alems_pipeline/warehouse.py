@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,8 +102,11 @@ class Warehouse:
                 con.execute("BEGIN TRANSACTION")
                 try:
                     yield con
+                    # COMMIT of a transaction that a swallowed error has aborted says nothing and keeps nothing.
+                    con.execute("SELECT 1")
                 except BaseException:
-                    con.execute("ROLLBACK")
+                    with suppress(duckdb.Error):  # closing rolls back too; the first error is the one to be seen
+                        con.execute("ROLLBACK")
                     raise
                 con.execute("COMMIT")
             finally:
