@@ -1,0 +1,37 @@
+"""Fixtures that several tests share: landing folders made once per test run by the real collectors."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from collectors.sources.alems_store import import_store
+from tests.small_landing import drop_session
+
+DATA = Path(__file__).parent / "data"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`soak` tests run only when asked for."""
+    if "soak" in config.getoption("-m"):
+        return
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.skip(reason="long; run it with `make soak`"))
+
+
+@pytest.fixture(scope="session")
+def example_landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The two example stores, landed. Do not write here; link it into a warehouse."""
+    landing = tmp_path_factory.mktemp("example") / "landing"
+    for store in ("host_a.db", "host_b.db"):
+        import_store(DATA / store, landing)
+    return landing
+
+
+@pytest.fixture(scope="session")
+def three_day_landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One pair on each of 1, 2 and 4 March 2026. Do not write here; link it into a warehouse."""
+    landing = tmp_path_factory.mktemp("three-days") / "landing"
+    drop_session(landing, [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 4)])
+    return landing
