@@ -1,0 +1,58 @@
+-- What a reader of the figures should know, and an operator can mend: none of it makes a figure wrong.
+-- severity: warn
+-- depends: experiments, runs, orchestration_events, ops.unmapped_keys, ops.landing_files, ops.quarantine
+WITH findings AS (
+    SELECT 'runs' AS table_name, 'runs without a fit idle baseline: no dynamic energy' AS problem, count(*) AS n
+    FROM main.runs
+    WHERE baseline_energy_uj IS NULL
+    UNION ALL
+    SELECT 'runs', 'runs without energy: no samples, or samples that do not reach the start or end', count(*)
+    FROM main.runs
+    WHERE total_energy_uj IS NULL
+    UNION ALL
+    SELECT 'runs', 'runs whose energy is estimated, not measured', count(*)
+    FROM main.runs
+    WHERE is_estimated
+    UNION ALL
+    SELECT 'runs', 'runs observed for less than 95 % of their time', count(*)
+    FROM main.runs
+    WHERE sample_coverage < 0.95
+    UNION ALL
+    SELECT 'runs', 'runs with a counter reset or a gap that may hide a wrap: the energy is a lower bound', count(*)
+    FROM main.runs
+    WHERE regexp_matches(quality_flags, '"(resets|hidden_wraps)"')
+    UNION ALL
+    SELECT 'runs', 'runs whose number another run of the experiment has: unpaired', count(*)
+    FROM main.runs
+    WHERE contains(quality_flags, '"duplicate_run_number"')
+    UNION ALL
+    SELECT 'runs', 'runs whose hardware or environment record did not land', count(*)
+    FROM main.runs
+    WHERE regexp_matches(quality_flags, '"(hardware|environment)_unknown"')
+    UNION ALL
+    SELECT 'experiments', 'experiments whose record did not land', count(*)
+    FROM main.experiments
+    WHERE source_exp_id IS NULL
+    UNION ALL
+    SELECT 'experiments', 'status or workflow type outside its list', count(*)
+    FROM main.experiments
+    WHERE status NOT IN ('pending', 'running', 'completed', 'partial', 'failed')
+        OR workflow_type NOT IN ('linear', 'agentic', 'comparison')
+    UNION ALL
+    SELECT 'orchestration_events', 'phase outside its list', count(*)
+    FROM main.orchestration_events
+    WHERE phase NOT IN ('planning', 'execution', 'waiting', 'synthesis')
+    UNION ALL
+    SELECT 'ops.unmapped_keys', 'names that no registry knows', count(*)
+    FROM ops.unmapped_keys
+    UNION ALL
+    SELECT 'ops.landing_files', 'landing files quarantined', count(*)
+    FROM ops.landing_files
+    WHERE status = 'quarantined'
+    UNION ALL
+    SELECT 'ops.quarantine', 'rows quarantined', coalesce(sum(n_rows), 0)::BIGINT
+    FROM ops.quarantine
+)
+SELECT table_name, problem, n
+FROM findings
+WHERE n > 0;

@@ -1,0 +1,188 @@
+-- The unwrapped energy counters of a run at one of its edges: C(t) of every domain, linear between samples, and of the
+-- run's total, with the counter's certain bounds there. Energies are differences of two rows: abutting spans add up.
+-- depends: daily.run_edges, stage.energy_sampling, daily.edge_gpu_counters
+CREATE TABLE IF NOT EXISTS daily.edge_counters (
+    run_id BIGINT NOT NULL, -- run
+    run_date DATE NOT NULL, -- landing date of the run
+    at_ns BIGINT NOT NULL, -- edge, ns UTC
+    pkg_uj BIGINT, -- package energy since the run's first sample; NULL where not measured, here or at all
+    core_uj BIGINT, -- core energy since the first sample
+    uncore_uj BIGINT, -- uncore energy since the first sample
+    dram_uj BIGINT, -- DRAM energy since the first sample
+    psys_uj BIGINT, -- platform energy since the first sample
+    model_uj BIGINT, -- energy by the CPU-time model since the first sample
+    gpu_uj BIGINT, -- energy of all GPUs since their first samples
+    total_uj BIGINT, -- package, DRAM where measured and GPU where measured; or the model
+    total_lower_uj BIGINT, -- certain lower bound of the total's counters
+    total_upper_uj BIGINT, -- certain upper bound of the total's counters; NULL where there is none
+    energy_source VARCHAR, -- what the total is: rapl, nvml, rapl+nvml or model:cpu_time; the same at all edges of a run
+    missing_ns BIGINT -- how far the edge lies outside the samples: 0 inside; NULL where the total is not known
+);
+
+DELETE FROM daily.edge_counters
+WHERE run_date = getvariable('day');
+
+-- A sample is looked up by run and bucket, the samples being read once and only joined. A bucket is as long as the
+-- run's gap threshold, so the samples around an edge are in the edge's bucket or in one beside it, unless the edge lies
+-- in a gap: then they are the two that bound the gap.
+INSERT INTO daily.edge_counters BY NAME
+WITH sampling AS (
+    SELECT
+        run_id,
+        gap_threshold_ns,
+        list_contains(domains, 'pkg') AS has_pkg,
+        list_contains(domains, 'dram') AS has_dram,
+        list_contains(domains, 'model') AS has_model,
+        -- Each summed RAPL zone may draw up to 1000 W, which is 1 µJ per ns.
+        n_packages * (1 + list_contains(domains, 'dram')::BIGINT) AS ceiling_uj_per_ns
+    FROM stage.energy_sampling
+    WHERE landing_date = getvariable('day')
+),
+edges AS (
+    SELECT run_id, at_ns
+    FROM daily.run_edges
+    WHERE run_date = getvariable('day')
+),
+gaps AS (
+    SELECT run_id, timestamp_ns - gap_ns AS from_ns, timestamp_ns AS to_ns
+    FROM day_energy_samples
+    WHERE gap_ns IS NOT NULL
+),
+buckets AS (
+    SELECT edges.run_id, edges.at_ns, edges.at_ns // sampling.gap_threshold_ns + steps.step AS bucket
+    FROM edges
+    JOIN sampling ON sampling.run_id = edges.run_id
+    CROSS JOIN (VALUES (-1), (0), (1)) AS steps (step)
+    UNION
+    SELECT edges.run_id, edges.at_ns, unnest([gaps.from_ns, gaps.to_ns]) // sampling.gap_threshold_ns AS bucket
+    FROM edges
+    JOIN sampling ON sampling.run_id = edges.run_id
+    JOIN gaps ON gaps.run_id = edges.run_id AND edges.at_ns BETWEEN gaps.from_ns AND gaps.to_ns
+),
+samples AS (
+    SELECT samples.*, samples.timestamp_ns // sampling.gap_threshold_ns AS bucket
+    FROM day_energy_samples AS samples
+    JOIN sampling ON sampling.run_id = samples.run_id
+),
+candidates AS (
+    SELECT
+        buckets.run_id,
+        buckets.at_ns,
+        samples.timestamp_ns,
+        {
+            'at_ns': samples.timestamp_ns,
+            'pkg': samples.pkg_energy_uj,
+            'core': samples.core_energy_uj,
+            'uncore': samples.uncore_energy_uj,
+            'dram': samples.dram_energy_uj,
+            'psys': samples.psys_energy_uj,
+            'model': samples.model_energy_uj
+        } AS counters
+    FROM samples
+    JOIN buckets ON buckets.run_id = samples.run_id AND buckets.bucket = samples.bucket
+),
+neighbours AS (
+    SELECT
+        run_id,
+        at_ns,
+        arg_max(counters, timestamp_ns) FILTER (timestamp_ns <= at_ns) AS before,
+        arg_min(counters, timestamp_ns) FILTER (timestamp_ns >= at_ns) AS after
+    FROM candidates
+    GROUP BY run_id, at_ns
+),
+-- Outside the samples, both neighbours are the nearest sample.
+bracketed AS (
+    SELECT run_id, at_ns, coalesce(before, after) AS lower, coalesce(after, before) AS upper
+    FROM neighbours
+),
+placed AS (
+    SELECT
+        run_id,
+        at_ns,
+        lower,
+        upper,
+        greatest(lower.at_ns - at_ns, 0) AS missing_before_ns,
+        greatest(at_ns - upper.at_ns, 0) AS missing_after_ns,
+        coalesce((at_ns - lower.at_ns) / nullif(upper.at_ns - lower.at_ns, 0)::DOUBLE, 0) AS weight
+    FROM bracketed
+),
+interpolated AS (
+    SELECT
+        placed.run_id,
+        placed.at_ns,
+        missing_before_ns + missing_after_ns AS missing_ns,
+        round(lower.pkg + (upper.pkg - lower.pkg) * weight)::BIGINT AS pkg_uj,
+        round(lower.core + (upper.core - lower.core) * weight)::BIGINT AS core_uj,
+        round(lower.uncore + (upper.uncore - lower.uncore) * weight)::BIGINT AS uncore_uj,
+        round(lower.dram + (upper.dram - lower.dram) * weight)::BIGINT AS dram_uj,
+        round(lower.psys + (upper.psys - lower.psys) * weight)::BIGINT AS psys_uj,
+        round(lower.model + (upper.model - lower.model) * weight)::BIGINT AS model_uj,
+        CASE WHEN has_pkg THEN lower.pkg + CASE WHEN has_dram THEN lower.dram ELSE 0 END ELSE lower.model END
+            - missing_before_ns * ceiling_uj_per_ns AS cpu_lower_uj,
+        CASE WHEN has_pkg THEN upper.pkg + CASE WHEN has_dram THEN upper.dram ELSE 0 END ELSE upper.model END
+            + missing_after_ns * ceiling_uj_per_ns AS cpu_upper_uj
+    FROM placed
+    JOIN sampling ON sampling.run_id = placed.run_id
+    WHERE missing_before_ns + missing_after_ns < gap_threshold_ns
+),
+gpu_runs AS (
+    SELECT DISTINCT run_id
+    FROM daily.edge_gpu_counters
+    WHERE run_date = getvariable('day')
+),
+sources AS (
+    SELECT
+        edges.run_id,
+        edges.at_ns,
+        CASE
+            WHEN has_pkg AND gpu_runs.run_id IS NOT NULL THEN 'rapl+nvml'
+            WHEN has_pkg THEN 'rapl'
+            WHEN gpu_runs.run_id IS NOT NULL THEN 'nvml'
+            WHEN has_model THEN 'model:cpu_time'
+        END AS energy_source,
+        coalesce(has_dram, false) AS has_dram
+    FROM edges
+    LEFT JOIN sampling ON sampling.run_id = edges.run_id
+    LEFT JOIN gpu_runs ON gpu_runs.run_id = edges.run_id
+)
+SELECT
+    sources.run_id,
+    getvariable('day') AS run_date,
+    sources.at_ns,
+    cpu.pkg_uj,
+    cpu.core_uj,
+    cpu.uncore_uj,
+    cpu.dram_uj,
+    cpu.psys_uj,
+    cpu.model_uj,
+    gpu.gpu_uj,
+    CASE energy_source
+        WHEN 'rapl+nvml' THEN cpu.pkg_uj + CASE WHEN has_dram THEN cpu.dram_uj ELSE 0 END + gpu.gpu_uj
+        WHEN 'rapl' THEN cpu.pkg_uj + CASE WHEN has_dram THEN cpu.dram_uj ELSE 0 END
+        WHEN 'nvml' THEN gpu.gpu_uj
+        ELSE cpu.model_uj
+    END AS total_uj,
+    CASE energy_source
+        WHEN 'rapl+nvml' THEN cpu.cpu_lower_uj + gpu.gpu_lower_uj
+        WHEN 'nvml' THEN gpu.gpu_lower_uj
+        ELSE cpu.cpu_lower_uj
+    END AS total_lower_uj,
+    CASE energy_source
+        WHEN 'rapl+nvml' THEN cpu.cpu_upper_uj + gpu.gpu_upper_uj
+        WHEN 'nvml' THEN gpu.gpu_upper_uj
+        ELSE cpu.cpu_upper_uj
+    END AS total_upper_uj,
+    energy_source,
+    CASE energy_source
+        WHEN 'rapl+nvml' THEN greatest(cpu.missing_ns, gpu.missing_ns)
+        WHEN 'nvml' THEN gpu.missing_ns
+        ELSE cpu.missing_ns
+    END AS missing_ns
+FROM sources
+LEFT JOIN interpolated AS cpu
+    ON cpu.run_id = sources.run_id
+    AND cpu.at_ns = sources.at_ns
+LEFT JOIN daily.edge_gpu_counters AS gpu
+    ON gpu.run_id = sources.run_id
+    AND gpu.at_ns = sources.at_ns
+    AND gpu.run_date = getvariable('day');

@@ -1,0 +1,128 @@
+-- The energy of all GPUs of a run up to one of its edges, with hard bounds; only for runs whose GPUs were measured.
+-- depends: daily.run_edges
+CREATE TABLE IF NOT EXISTS daily.edge_gpu_counters (
+    run_id BIGINT NOT NULL, -- run
+    run_date DATE NOT NULL, -- landing date of the run
+    at_ns BIGINT NOT NULL, -- edge, ns UTC
+    gpu_uj BIGINT, -- energy of all GPUs since their first sample; NULL where one of them was not measured at the edge
+    gpu_lower_uj BIGINT, -- the counters' certain lower bound; NULL for a GPU that gives power only
+    gpu_upper_uj BIGINT, -- the counters' certain upper bound; NULL for a GPU that gives power only
+    n_resets_before BIGINT, -- counter resets seen up to the last sample at or before the edge
+    n_resets_after BIGINT, -- counter resets seen up to the first sample at or after the edge
+    missing_ns BIGINT -- how far the edge lies outside the samples; 0 inside
+);
+
+DELETE FROM daily.edge_gpu_counters
+WHERE run_date = getvariable('day');
+
+-- NVML's counter restarts when the driver does: a fall adds nothing and leaves no upper bound. A GPU without the counter
+-- has its power integrated by trapezoids, but never across a gap. An NVML sample is due every 100 ms: 1 s is a gap.
+INSERT INTO daily.edge_gpu_counters BY NAME
+WITH readings AS (
+    SELECT
+        run_id,
+        gpu_index,
+        timestamp_ns,
+        energy_mj,
+        power_mw,
+        count(energy_mj) OVER (PARTITION BY run_id, gpu_index) > 0 AS has_counter
+    FROM day_gpu_samples
+),
+intervals AS (
+    SELECT
+        run_id,
+        gpu_index,
+        timestamp_ns,
+        has_counter,
+        timestamp_ns - lag(timestamp_ns) OVER by_time AS interval_ns,
+        (energy_mj - lag(energy_mj) OVER by_time) * 1000 AS counted_uj,
+        (power_mw + lag(power_mw) OVER by_time) / 2 AS mean_mw
+    FROM readings
+    WHERE CASE WHEN has_counter THEN energy_mj IS NOT NULL ELSE power_mw IS NOT NULL END
+    WINDOW by_time AS (PARTITION BY run_id, gpu_index ORDER BY timestamp_ns)
+),
+gpus AS (
+    SELECT run_id, gpu_index, greatest(3 * median(interval_ns), 1000000000) AS gap_threshold_ns
+    FROM intervals
+    GROUP BY run_id, gpu_index
+),
+counters AS (
+    SELECT
+        intervals.run_id,
+        intervals.gpu_index,
+        timestamp_ns,
+        has_counter,
+        gap_threshold_ns,
+        sum(
+            CASE
+                WHEN has_counter THEN greatest(counted_uj, 0)
+                WHEN interval_ns <= gap_threshold_ns THEN mean_mw * interval_ns / 1e6
+                ELSE 0
+            END
+        ) OVER by_time AS energy_uj,
+        count(*) FILTER (WHERE has_counter AND counted_uj < 0) OVER by_time AS n_resets
+    FROM intervals
+    JOIN gpus ON gpus.run_id = intervals.run_id AND gpus.gpu_index = intervals.gpu_index
+    WINDOW by_time AS (PARTITION BY intervals.run_id, intervals.gpu_index ORDER BY timestamp_ns)
+),
+edges AS (
+    SELECT run_edges.run_id, gpus.gpu_index, run_edges.at_ns
+    FROM daily.run_edges
+    JOIN gpus ON gpus.run_id = run_edges.run_id
+    WHERE run_edges.run_date = getvariable('day')
+),
+neighbours AS (
+    SELECT
+        edges.run_id,
+        edges.gpu_index,
+        edges.at_ns,
+        coalesce(before.has_counter, after.has_counter) AS has_counter,
+        coalesce(before.gap_threshold_ns, after.gap_threshold_ns) AS gap_threshold_ns,
+        coalesce(before.timestamp_ns, after.timestamp_ns) AS lower_ns,
+        coalesce(after.timestamp_ns, before.timestamp_ns) AS upper_ns,
+        coalesce(before.energy_uj, after.energy_uj) AS lower_uj,
+        coalesce(after.energy_uj, before.energy_uj) AS upper_uj,
+        coalesce(before.n_resets, after.n_resets) AS n_resets_before,
+        coalesce(after.n_resets, before.n_resets) AS n_resets_after
+    FROM edges
+    ASOF LEFT JOIN counters AS before
+        ON before.run_id = edges.run_id
+        AND before.gpu_index = edges.gpu_index
+        AND before.timestamp_ns <= edges.at_ns
+    ASOF LEFT JOIN counters AS after
+        ON after.run_id = edges.run_id
+        AND after.gpu_index = edges.gpu_index
+        AND after.timestamp_ns >= edges.at_ns
+),
+placed AS (
+    SELECT
+        neighbours.*,
+        greatest(lower_ns - at_ns, at_ns - upper_ns, 0) AS missing_ns,
+        coalesce((at_ns - lower_ns) / nullif(upper_ns - lower_ns, 0)::DOUBLE, 0) AS weight
+    FROM neighbours
+),
+bounded AS (
+    SELECT
+        run_id,
+        at_ns,
+        missing_ns,
+        n_resets_before,
+        n_resets_after,
+        CASE WHEN missing_ns < gap_threshold_ns THEN round(lower_uj + (upper_uj - lower_uj) * weight) END AS energy_uj,
+        -- Outside the samples a GPU may have drawn up to 2 kW, which is 2 µJ per ns.
+        CASE WHEN has_counter THEN lower_uj - 2 * greatest(lower_ns - at_ns, 0) END AS energy_lower_uj,
+        CASE WHEN has_counter THEN upper_uj + 2 * greatest(at_ns - upper_ns, 0) END AS energy_upper_uj
+    FROM placed
+)
+SELECT
+    run_id,
+    getvariable('day') AS run_date,
+    at_ns,
+    CASE WHEN count(*) = count(energy_uj) THEN sum(energy_uj)::BIGINT END AS gpu_uj,
+    CASE WHEN count(*) = count(energy_lower_uj) THEN floor(sum(energy_lower_uj))::BIGINT END AS gpu_lower_uj,
+    CASE WHEN count(*) = count(energy_upper_uj) THEN ceil(sum(energy_upper_uj))::BIGINT END AS gpu_upper_uj,
+    sum(n_resets_before)::BIGINT AS n_resets_before,
+    sum(n_resets_after)::BIGINT AS n_resets_after,
+    max(missing_ns) AS missing_ns
+FROM bounded
+GROUP BY run_id, at_ns;
