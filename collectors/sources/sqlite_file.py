@@ -73,20 +73,24 @@ def open_unchanged(path: Path, scratch: Path) -> Iterator[SqliteFile]:
     mode, assumed = "mode=ro", None
     if _in_wal_mode(real):
         if _beside(real, "-shm").exists():
-            mode = "mode=ro&readonly_shm=1"  # plain mode=ro would write to the -shm file
-        elif not _has_content(_beside(real, "-wal")):
-            # Nobody has it open and nothing is in a log; plain mode=ro would create -wal and -shm.
+            mode = "mode=ro&readonly_shm=1"  # mode=ro alone would write to the -shm file
+        elif _has_content(_beside(real, "-wal")):
+            mode = ""  # mode=ro alone would make a -shm file
+        else:
+            # Nobody has it open and nothing is in a log; mode=ro alone would make both files.
             mode, assumed = "mode=ro&immutable=1", _fingerprint(real)
     try:
-        connection = _connect(f"{real.as_uri()}?{mode}")
+        connection = _connect(f"{real.as_uri()}?{mode}") if mode else None
     except sqlite3.Error as error:
         if not _error_name(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
             raise StoreUnreadable(_explain(path, error)) from error
+        connection = None
+    if connection is None:
         with _repaired_copy(path, real, scratch) as connection:
             yield SqliteFile(path, connection)
-        return
-    with closing(connection):
-        yield SqliteFile(path, connection, assumed)
+    else:
+        with closing(connection):
+            yield SqliteFile(path, connection, assumed)
 
 
 def quoted(name: str) -> str:
