@@ -163,7 +163,10 @@ class _Import:
             self._drop_rows_of_runs(table, lookup)
         self.writer.flush()
         self.state.last_files = [str(f.relative_to(self.landing)) for f in self.writer.files] or self.old.last_files
-        save_state(self.state, self.landing, self.store.path)
+        try:
+            save_state(self.state, self.landing, self.store.path)
+        except OSError as error:
+            self.notes.append(f"what was dropped could not be noted ({error}): the next import drops it again")
         notes = [
             *self.notes,
             *(f"{what}: {n} value(s) taken as NULL" for what, n in self.misfits.items()),
@@ -204,7 +207,7 @@ class _Import:
         optional = ("hw_id", "env_id", "baseline_id")
         for row in self._rows("runs", [*NEEDED_OF_RUNS, *(c for c in optional if c in self.columns["runs"])]):
             start, end = row["start_time_ns"], row["end_time_ns"]
-            if not (isinstance(start, int) and isinstance(end, int) and isinstance(row["workflow_type"], str)):
+            if not all(isinstance(value, int) for value in (row["run_id"], start, end)) or not row["workflow_type"]:
                 continue
             experiment = self.experiments.get(row["exp_id"], {})
             hardware = self._hardware_of(row, experiment)
@@ -338,7 +341,8 @@ class _Import:
         run = self.runs.get(row["run_id"])
         if run is None:
             self.skipped["runs: start_time_ns, end_time_ns or workflow_type missing"] += 1
-            self.state.left_out.append(row["run_id"])
+            if isinstance(row["run_id"], int):
+                self.state.left_out.append(row["run_id"])
             return None
         record = without_false_zeros(self._record("runs", row))
         elsewhere = {*contract.RUNS.column_names, *ID_COLUMNS, "total_energy_uj", "dynamic_energy_uj"}

@@ -50,11 +50,14 @@ def save_state(state: ImportState, landing: Path, store: Path) -> None:
     path = state_path(landing, store)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".tmp")
-    with part.open("w") as file:
-        json.dump(asdict(state), file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("w") as file:
+            json.dump(asdict(state), file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def record_hash(record: dict[str, Any]) -> str:

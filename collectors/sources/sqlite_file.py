@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -116,22 +116,22 @@ def _repaired_copy(path: Path, real: Path, scratch: Path) -> Iterator[sqlite3.Co
 
     Nobody has such a store open (SQLite would not report it so), hence the files fit together.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="store-", dir=scratch) as folder:
-        copy = Path(folder) / real.name
+    with ExitStack() as stack:
         try:
+            scratch.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="store-", dir=scratch))
+            copy = Path(folder) / real.name
             for source in (real, _beside(real, "-wal"), _beside(real, "-journal")):
                 if source.exists():
                     shutil.copyfile(source, copy.with_name(source.name))
-            connection = _connect(copy.as_uri())
+            connection = stack.enter_context(closing(_connect(copy.as_uri())))
         except OSError as error:
             raise StoreUnreadable(
-                f"{path}: must be repaired in a copy, which failed ({error}); make room and permission for it"
+                f"{path}: must be repaired in a copy in {scratch}, which failed ({error}); make room there"
             ) from error
         except sqlite3.Error as error:
             raise StoreUnreadable(_explain(path, error)) from error
-        with closing(connection):
-            yield connection
+        yield connection
 
 
 def _check_header(path: Path, real: Path) -> None:

@@ -368,6 +368,21 @@ def test_rows_added_while_it_is_read_are_for_the_next_import(store: Path, landin
     assert new_rows(import_store(store, landing)) == {"runs": 1, "energy_samples": 1}
 
 
+def test_what_cannot_be_noted_is_said_and_dropped_again(
+    store: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(alems_store, "save_state", full)
+        first = import_store(store, landing)
+    assert first.notes == [
+        "what was dropped could not be noted ([Errno 28] No space left on device): the next import drops it again"
+    ]
+    assert import_store(store, landing).rows == first.rows
+
+
 # Where rows land
 
 
@@ -516,6 +531,15 @@ def make_other_database(path: Path) -> None:
 def make_mlflow(path: Path) -> None:
     with changing(path) as con:
         con.execute("CREATE TABLE runs (run_uuid TEXT, experiment_id INTEGER, start_time BIGINT, end_time BIGINT)")
+
+
+def test_a_crashed_store_needs_room_for_its_copy(store: Path, landing: Path) -> None:
+    with changing(store) as con:
+        con.execute("PRAGMA journal_mode = WAL")
+    store.with_name("experiments.db-wal").write_bytes(b"x")
+    landing.parent.write_text("a file where the folder should be")
+    with pytest.raises(StoreUnreadable, match=r"experiments\.db: must be repaired in a copy in .*; make room there"):
+        import_store(store, landing)
 
 
 def make_truncated(path: Path) -> None:

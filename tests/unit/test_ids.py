@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alems_pipeline.ids import STABLE_ID_MACROS, spread_collisions_sql
@@ -42,24 +42,28 @@ def test_an_id_is_the_first_52_bits_of_the_hash_of_its_parts() -> None:
     assert exp_key("alems-store", "lab-laptop-a", "1", created) == 0x77E8650B25ADE
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(parts=st.lists(PART, min_size=1, max_size=5))
 def test_sql_gives_the_same_stable_id(sql: Sql, parts: list[str | int | float | bool | None]) -> None:
     listed = ", ".join("coalesce(?::VARCHAR, '')" for _ in parts)
     assert sql(f"SELECT ops.stable_id(concat_ws(chr(31), {listed}))", parts) == [(stable_id(*parts),)]
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(time=TIME)
 def test_a_time_is_its_utc_second_in_both(sql: Sql, time: dt.datetime) -> None:
     by_sql = sql("SELECT ops.stable_id(concat_ws(chr(31), 'x', epoch_us(?::TIMESTAMPTZ) // 1000000))", [time])
     assert by_sql == [(stable_id("x", time),)]
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(parts=st.lists(TEXT, min_size=1, max_size=4))
 def test_an_id_is_exact_in_json_and_in_float64(parts: list[str]) -> None:
     assert 0 <= stable_id(*parts) < 2**52
     assert int(float(stable_id(*parts))) == stable_id(*parts)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(key=st.integers(0, 2**52 - 1), seconds=st.integers(-(2**33), 2**33))
 def test_sql_gives_the_same_time_ordered_id(sql: Sql, key: int, seconds: int) -> None:
     by_sql = sql("SELECT ops.time_ordered_id(?::BIGINT, ?::BIGINT)", [key, seconds])
@@ -70,11 +74,13 @@ def test_an_unknown_time_is_second_0(sql: Sql) -> None:
     assert sql("SELECT ops.time_ordered_id(5000000, NULL)") == [(5_000_000 % 2**22,)]
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(a=st.tuples(INT64.filter(lambda k: k >= 0), st.integers(1_577_836_800, 2**33)), key=st.integers(0, 2**52))
 def test_a_later_second_has_the_greater_id(a: tuple[int, int], key: int) -> None:
     assert time_ordered_id(a[0], a[1]) < time_ordered_id(key, a[1] + 1)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(ns=st.integers(0, 2**62))
 def test_ns_become_a_utc_time_to_the_microsecond(ns: int) -> None:
     time = utc_from_ns(ns)
@@ -110,6 +116,7 @@ NUMBERED = st.dictionaries(
 ).map(lambda rows: [(base, key) for key, base in rows.items()])
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(rows=NUMBERED, shuffled=st.randoms(use_true_random=False))
 def test_the_window_equals_the_walk_in_any_order(sql: Sql, rows: Rows, shuffled: random.Random) -> None:
     expected = walk(rows)
