@@ -66,10 +66,10 @@ class Sampler:
         self._stopping = False
         self._running = threading.Lock()  # held while running; its release wakes a thread that waits long
         self._thread: threading.Thread | None = None
+        self.drain()  # Arrow's first conversion imports a quarter second's worth of modules: not during a measurement
 
     def start(self) -> None:
         """Open the sensor, take the first sample, begin the rest. Raises what the sensor's open() raises."""
-        self.drain()  # Arrow's first conversion imports a quarter second's worth of modules: not during a measurement
         self.sensor.open()
         self._stopping = False
         self._running.acquire()

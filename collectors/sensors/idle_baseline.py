@@ -139,8 +139,8 @@ def _windows(
         busy_percent = 100 * (_cpu_time(proc).since(begin).utilisation or 0.0)
         if busy_percent * done > max_busy_percent * wanted:  # however idle the windows to come are
             raise NoBaseline(
-                f"no idle baseline: the CPUs were {busy_percent:.0f} % busy over {done} of {wanted} windows, so more than "
-                f"{max_busy_percent:g} % over all of them; end what else is running and measure again"
+                f"no idle baseline: the CPUs were {busy_percent:.0f} % busy over {done} of {wanted} windows, more than "
+                f"{max_busy_percent:g} % over all of them; end what else runs here and measure again"
             )
     return power, busy_percent
 
