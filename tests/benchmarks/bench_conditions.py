@@ -1,0 +1,159 @@
+"""Run conditions: a selection by five conditions, five values of every run, and both beside the real rcdb package."""
+
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import duckdb
+
+from alems_pipeline import conditions
+from tests.benchmarks.figures import Figure, ratio, seconds
+
+DDL = Path(__file__).parents[2] / "sql/ddl/rcdb.sql"
+TIMES = 7
+VALUE_TYPES = ("string", "int", "float", "bool", "time")
+
+# Type 1 is int_1, type 2 float_2 and so on; four of five runs have any one of them.
+TIGHT = "int_1 > 100000 and float_2 < 900 and bool_3 and time_4 > '2020-06-01' and string_5 in ['value 1', 'value 2']"
+LOOSE = "int_1 > 100000 or float_2 < 900 or bool_3 or string_5 in ['value 1', 'value 2'] or int_6 % 7 == 3"
+SHARED = "int_1 > 100000 and float_2 < 900 and bool_3 and string_5 in ['value 1', 'value 2'] and int_6 % 7 == 3"
+NAMES = ["int_1", "float_2", "bool_3", "time_4", "string_5"]
+
+
+def figures(small: bool) -> list[Figure]:
+    """What `make bench` shows."""
+    measured = run(3_000, 20) if small else run(60_000, 100)
+    return [
+        seconds("5 conditions joined by and, file opened", measured["select_runs_s"], 0.060),
+        seconds("5 conditions joined by or, file opened", measured["select_runs_loose_s"], 0.060),
+        seconds("select_values of 5 names, Python rows", measured["select_values_s"], 0.150),
+        seconds("one run with its conditions", measured["get_run_s"], 0.060),
+        ratio("select_runs to the rcdb package", measured["shared_runs_s"], measured["rcdb_runs_s"], 1),
+        ratio("select_values to the rcdb package", measured["shared_values_s"], measured["rcdb_values_s"], 1),
+    ]
+
+
+def run(runs: int, types: int) -> dict[str, float]:
+    """Seconds of each call, opening the file included, the median of several; `rows` is the number of conditions."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "conditions.duckdb"
+        rows = generate(path, runs, types)
+        measured = {
+            "rows": float(rows),
+            "bytes": float(path.stat().st_size),
+            "select_runs_s": _median(lambda: conditions.select_runs(TIGHT, warehouse=path)),
+            "select_runs_loose_s": _median(lambda: conditions.select_runs(LOOSE, warehouse=path)),
+            "select_values_s": _median(lambda: conditions.select_values(NAMES, warehouse=path)),
+            "get_run_s": _median(lambda: conditions.get_run(7, warehouse=path)),
+        }
+        # The package has no index on its conditions and evaluates in Python: it is given a twentieth of the runs.
+        shared = Path(folder) / "shared.duckdb"
+        generate(shared, max(runs // 20, 100), types)
+        return measured | _beside_rcdb(shared, Path(folder) / "rcdb.sqlite")
+
+
+def generate(path: Path, runs: int, types: int) -> int:
+    """Write a DuckDB file with conditions in the order that the import gives them; returns how many."""
+    con = duckdb.connect(str(path), config={"storage_compatibility_version": "v1.5.0"})
+    con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    con.execute(DDL.read_text())
+    con.execute("INSERT INTO rcdb.runs (number) SELECT * FROM range(1, ? + 1)", [runs])
+    con.execute(
+        """
+        INSERT INTO rcdb.condition_types (id, name, value_type)
+        SELECT id, $kinds[id % 5 + 1] || '_' || id, $kinds[id % 5 + 1]
+        FROM range(1, $types + 1) AS t(id)
+        """,
+        {"kinds": list(VALUE_TYPES), "types": types},
+    )
+    con.execute(
+        """
+        INSERT INTO rcdb.conditions BY NAME
+        WITH places AS (
+            SELECT run_number, condition_type_id, hash(run_number, condition_type_id) % 1000000 AS number
+            FROM range(1, $runs + 1) AS r(run_number), range(1, $types + 1) AS t(condition_type_id)
+            WHERE hash(run_number, condition_type_id, 1) % 10 < 8
+        )
+        SELECT
+            row_number() OVER () AS id, run_number, condition_type_id,
+            CASE condition_type_id % 5 WHEN 0 THEN 'value ' || number % 50 END AS text_value,
+            CASE condition_type_id % 5 WHEN 1 THEN number END AS int_value,
+            CASE condition_type_id % 5 WHEN 2 THEN number / 1000.0 END AS float_value,
+            CASE condition_type_id % 5 WHEN 3 THEN number % 2 = 0 END AS bool_value,
+            CASE condition_type_id % 5 WHEN 4 THEN make_timestamptz(1577836800000000 + number::BIGINT * 100000000)
+            END AS time_value,
+            make_timestamptz(1577836800000000 + run_number * 1000000) AS created
+        FROM places
+        ORDER BY condition_type_id, run_number
+        """,
+        {"runs": runs, "types": types},
+    )
+    [(rows,)] = con.execute("SELECT count(*) FROM rcdb.conditions").fetchall()
+    con.close()
+    return int(rows)
+
+
+def _beside_rcdb(path: Path, store: Path) -> dict[str, float]:
+    """The same query on the same conditions, ours and the real package's."""
+    from rcdb.model import Base
+    from rcdb.provider import RCDBProvider, stamp_schema_version
+
+    provider = RCDBProvider(f"sqlite:///{store}", check_version=False)
+    Base.metadata.create_all(provider.engine)
+    stamp_schema_version(provider)
+    _fill_store(path, store)
+    names = [name for name in NAMES if name != "time_4"]
+    ours = conditions.select_runs(SHARED, warehouse=path).numbers
+    theirs = [run.number for run in provider.select_runs(SHARED).runs]
+    if ours != theirs:
+        raise AssertionError(f"{SHARED}: {len(ours)} runs here, {len(theirs)} by the rcdb package")
+    try:
+        return {
+            "shared_runs_s": _median(lambda: conditions.select_runs(SHARED, warehouse=path)),
+            "shared_values_s": _median(lambda: conditions.select_values(names, SHARED, warehouse=path)),
+            "rcdb_runs_s": _median(lambda: provider.select_runs(SHARED), times=1),
+            "rcdb_values_s": _median(lambda: provider.select_values(names, SHARED), times=1),
+        }
+    finally:
+        provider.close()
+
+
+def _fill_store(path: Path, store: Path) -> None:
+    con, lite = duckdb.connect(str(path), read_only=True), sqlite3.connect(store)
+    now = datetime(2024, 1, 1).isoformat(" ")
+    lite.executemany("INSERT INTO runs (number) VALUES (?)", con.execute("SELECT number FROM rcdb.runs").fetchall())
+    lite.executemany(
+        f"INSERT INTO condition_types (id, name, value_type, created) VALUES (?, ?, ?, '{now}')",
+        con.execute("SELECT id, name, value_type FROM rcdb.condition_types").fetchall(),
+    )
+    lite.executemany(
+        """
+        INSERT INTO conditions
+            (id, run_number, condition_type_id, text_value, int_value, float_value, bool_value, created)
+        VALUES (?, ?, ?, ?, ?, ?, ?, '2024-01-01 00:00:00')
+        """,
+        con.execute(
+            """
+            SELECT id, run_number, condition_type_id, text_value,
+                coalesce(int_value, 0), coalesce(float_value, 0), coalesce(bool_value, FALSE)
+            FROM rcdb.conditions
+            """
+        ).fetchall(),
+    )
+    lite.commit()
+    lite.close()
+    con.close()
+
+
+def _median(call: Callable[[], Any], times: int = TIMES) -> float:
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - start)
+    return median(taken)
