@@ -223,8 +223,9 @@ def connect_published(path: Path) -> duckdb.DuckDBPyConnection:
     """A read-only connection to a published file, its session in UTC. Raises NotPublished."""
     if not path.exists():
         raise NotPublished(f"{path}: nothing has been published yet; run `alems materialize`")
-    con = duckdb.connect(str(path), read_only=True, config={"autoinstall_known_extensions": False})
-    con.execute("SET TimeZone = 'UTC'")
+    # Set after connecting: with a config of its own it could not share a process with an analyst's plain connection.
+    con = duckdb.connect(str(path), read_only=True)
+    con.execute("SET autoinstall_known_extensions = false; SET TimeZone = 'UTC'")
     return con
 
 
