@@ -1,0 +1,309 @@
+"""A landed day into the warehouse: records into stage tables, samples into the lake, bad rows aside, and the books.
+
+A day is a pure function of the set of rows in its landing files: building it again, in another order, with repeats, in
+one go or after late files gives the same tables and the same lake files. All of it happens in the caller's transaction;
+a lake file is written before the ledger names it, so a crash leaves at most a file that nobody lists.
+"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import polars as pl
+
+from alems_pipeline import energy_samples, landing, samples, stage
+from alems_pipeline.lake_files import (
+    EMPTY_FILE,
+    QUARANTINE,
+    LakeFile,
+    LakeWriter,
+    day_folder,
+    lake_schema,
+    quarantine_schema,
+    write_empty_files,
+)
+from alems_pipeline.landing import Inspected, LandingFile, Unusable
+from alems_pipeline.rules import REASON, Sifted
+from alems_pipeline.warehouse import NotPublished, Warehouse
+from collectors.contract import ENERGY_SAMPLES, RECORD_DATASETS, RUNS, SAMPLE_DATASETS, Dataset
+
+KEEP_UNLISTED: Final = timedelta(days=7)
+Progress = Callable[[str, int, int], None]
+"""Told of a dataset, its rows done, and its rows in all."""
+
+
+@dataclass(slots=True)
+class Books:
+    """What became of a dataset's rows of a day: landed = stored + merged + duplicate + quarantined."""
+
+    n_files: int = 0
+    n_landed: int = 0
+    n_stored: int = 0
+    n_merged: int = 0
+    n_duplicate: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def n_quarantined(self) -> int:
+        return self.reasons.total()
+
+    def add(self, sifted: Sifted) -> None:
+        """Count the landed, repeated and bad rows; the good ones are counted where they are stored."""
+        self.n_landed += sifted.n_landed
+        self.n_duplicate += sifted.n_duplicate
+        self.reasons.update(dict(sifted.bad[REASON].value_counts().iter_rows()))
+
+
+def build_day(
+    con: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
+    day: date,
+    files: Sequence[LandingFile],
+    progress: Progress | None = None,
+) -> dict[str, Books]:
+    """Make a day anew from `files`, all landing files of that day; returns the books of each dataset that has any.
+
+    Afterwards the views day_<sample dataset> show that day's lake files to this connection. Raises OSError where the
+    lake cannot be written.
+    """
+    build = _DayBuild(con, warehouse, day, {file.path: landing.inspect(file) for file in files})
+    replaced = build.clear()
+    write_empty_files(warehouse.lake)
+    runs = build.build_runs()
+    for dataset in RECORD_DATASETS:
+        if dataset is not RUNS:
+            build.build_records(dataset, runs)
+    for dataset in SAMPLE_DATASETS:
+        build.build_samples(dataset, runs, progress or (lambda dataset, done, rows: None))
+    landing.register_day(con, day, list(build.inspected.values()))
+    _touch(warehouse.lake / path for path in replaced)
+    _make_day_views(con, warehouse, day)
+    return build.books
+
+
+@dataclass(slots=True)
+class _DayBuild:
+    """One day on its way through: its files as found so far, and its books."""
+
+    con: duckdb.DuckDBPyConnection
+    warehouse: Warehouse
+    day: date
+    inspected: dict[str, Inspected]
+    books: dict[str, Books] = field(default_factory=dict)
+
+    def clear(self) -> list[str]:
+        """Take the day out of all tables; returns the lake files that it had."""
+        listed = self.con.execute(
+            "SELECT path FROM ops.lake_files WHERE landing_date = $day "
+            "UNION SELECT path FROM ops.quarantine WHERE landing_date = $day",
+            {"day": self.day},
+        ).fetchall()
+        for table in ("landing_days", "quarantine", "lake_files"):
+            self.con.execute(f"DELETE FROM ops.{table} WHERE landing_date = ?", [self.day])
+        stage.clear_day(self.con, self.day)
+        return [path for (path,) in listed]
+
+    def build_runs(self) -> pl.DataFrame:
+        """Store the day's runs; returns what the rows that name them need to know, with samples.RUN_COLUMNS."""
+        sifted = self._sift_records(RUNS, _NO_RUNS)
+        runs = stage.number_runs(sifted.good)
+        stage.store(self.con, RUNS.name, self.day, runs)
+        stage.store_collisions(self.con, self.day, runs)
+        return runs.rename({"start_time_ns": "run_start_ns", "end_time_ns": "run_end_ns"}).select(samples.RUN_COLUMNS)
+
+    def build_records(self, dataset: Dataset, runs: pl.DataFrame) -> None:
+        """Store the day's rows of a record dataset other than runs."""
+        stage.store(self.con, dataset.name, self.day, self._sift_records(dataset, runs).good)
+
+    def _sift_records(self, dataset: Dataset, runs: pl.DataFrame) -> Sifted:
+        frames = [pl.DataFrame(dataset.schema.empty_table())]
+        for one in self._accepted(dataset):
+            with self._refusing(one):
+                tables = [table for _, table in landing.read_batches(one.file, range(one.n_row_groups))]
+                frames += [pl.DataFrame(table) for table in tables]
+        sifted = stage.sift(dataset, pl.concat(frames), self.day, runs)
+        books = Books(n_stored=sifted.good.height)
+        books.add(sifted)
+        with self._quarantine_writer(dataset) as quarantine:
+            quarantine.write(_as_quarantined(dataset, sifted.bad))
+            self._finish(dataset, books, quarantine.finish())
+        return sifted
+
+    def build_samples(self, dataset: Dataset, runs: pl.DataFrame, progress: Progress) -> None:
+        """Write the day's lake file of a sample dataset, and the runs' lines of stage.energy_sampling."""
+        surveys = self._survey(dataset)
+        if not surveys:
+            return
+        n_rows = sum(int(one.groups["n_rows"].sum()) for one in surveys)
+        books = Books()
+        samplings: list[pl.DataFrame] = []
+        with (
+            LakeWriter(self.warehouse.lake, day_folder(dataset.name, self.day), lake_schema(dataset)) as lake,
+            self._quarantine_writer(dataset) as quarantine,
+        ):
+            for slices in samples.plan_parts(surveys, runs):
+                for sifted, stored in _lake_rows(dataset, surveys, slices, runs, samplings):
+                    lake.write(stored)
+                    quarantine.write(_as_quarantined(dataset, sifted.bad))
+                    books.add(sifted)
+                    books.n_stored += stored.height
+                    books.n_merged += sifted.good.height - stored.height
+                    progress(dataset.name, books.n_landed, n_rows)
+            self._list_lake_file(dataset, lake.finish())
+            self._finish(dataset, books, quarantine.finish())
+        stage.store(self.con, stage.ENERGY_SAMPLING.name, self.day, energy_samples.add_up(samplings))
+
+    def _survey(self, dataset: Dataset) -> list[samples.Survey]:
+        accepted = self._accepted(dataset)
+        keep = sum(one.n_rows or 0 for one in accepted) <= samples.PART_ROWS
+        surveys = []
+        for one in accepted:
+            with self._refusing(one):
+                surveys.append(samples.survey(one.file, one.n_row_groups, keep=keep))
+        return surveys
+
+    # The books
+
+    def _accepted(self, dataset: Dataset) -> list[Inspected]:
+        return [one for one in self.inspected.values() if one.reason is None and one.file.dataset == dataset.name]
+
+    @contextmanager
+    def _refusing(self, one: Inspected) -> Iterator[None]:
+        """A file whose pages turn out to be damaged is quarantined whole, and the day goes on without it."""
+        try:
+            yield
+        except Unusable as problem:
+            self.inspected[one.file.path] = one.refused(str(problem))
+
+    def _quarantine_writer(self, dataset: Dataset) -> LakeWriter:
+        folder = f"{QUARANTINE}/{day_folder(dataset.name, self.day)}"
+        return LakeWriter(self.warehouse.lake, folder, quarantine_schema(dataset))
+
+    def _list_lake_file(self, dataset: Dataset, file: LakeFile | None) -> None:
+        if file is not None:
+            sources = [one.file.path for one in self._accepted(dataset)]
+            self.con.execute(
+                "INSERT INTO ops.lake_files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [dataset.name, self.day, file.path, file.n_rows, file.bytes, file.min_run_id, file.max_run_id, sources],
+            )
+
+    def _finish(self, dataset: Dataset, books: Books, quarantined: LakeFile | None) -> None:
+        """Write the books of a dataset that had any file."""
+        books.n_files = len(self._accepted(dataset))
+        if not books.n_files:
+            return
+        self.books[dataset.name] = books
+        self.con.execute(
+            "INSERT INTO ops.landing_days VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                dataset.name, self.day, books.n_files, books.n_landed, books.n_stored, books.n_merged,
+                books.n_duplicate, books.n_quarantined,
+            ],
+        )  # fmt: skip
+        if quarantined is not None:
+            self.con.executemany(
+                "INSERT INTO ops.quarantine VALUES (?, ?, ?, ?, ?)",
+                [[dataset.name, self.day, reason, n, quarantined.path] for reason, n in sorted(books.reasons.items())],
+            )
+
+
+_NO_RUNS: Final = pl.DataFrame(schema=dict.fromkeys(samples.RUN_COLUMNS, pl.Int64))
+
+
+def _as_quarantined(dataset: Dataset, bad: pl.DataFrame) -> pl.DataFrame:
+    return bad.select(*(c for c in dataset.column_names if c != "reason"), pl.col(REASON).alias("reason"))
+
+
+def _lake_rows(
+    dataset: Dataset,
+    surveys: Sequence[samples.Survey],
+    slices: Sequence[samples.Part],
+    runs: pl.DataFrame,
+    samplings: list[pl.DataFrame],
+) -> Iterator[tuple[Sifted, pl.DataFrame]]:
+    """The sifted rows of each slice and what the lake stores of them; adds to `samplings` how energy was sampled."""
+    if dataset is not ENERGY_SAMPLES:
+        n_before = 0
+        for part in slices:
+            sifted = samples.sift(dataset, surveys, part)
+            stored = sifted.good.with_columns(samples.number_in_run(sifted.good["run_id"].rle_id(), n_before))
+            n_before += stored.height if len(slices) > 1 else 0
+            yield sifted, stored
+        return
+    ending = energy_samples.Ending() if len(slices) > 1 else None
+    # A run in slices is gone through twice: its gap threshold follows from all of its samples.
+    facts = (
+        energy_samples.facts_of((samples.sift(dataset, surveys, part).good for part in slices), runs)
+        if len(slices) > 1
+        else None
+    )
+    for part in slices:
+        sifted = samples.sift(dataset, surveys, part)
+        folded = energy_samples.fold(sifted.good, facts or energy_samples.facts_of([sifted.good], runs), ending)
+        samplings.append(folded.sampling)
+        yield sifted, folded.samples
+
+
+# ---- what the lake holds ---------------------------------------------------------------------------------------------
+
+
+def published_paths(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, dataset: str) -> list[str]:
+    """The files of a sample dataset, by absolute path: first the typed empty one, so that the list is never empty."""
+    listed = con.execute("SELECT path FROM ops.lake_files WHERE dataset = ? ORDER BY landing_date", [dataset])
+    paths = [f"{dataset}/{EMPTY_FILE}", *(path for (path,) in listed.fetchall())]
+    return [str(warehouse.lake / path) for path in paths]
+
+
+def _make_day_views(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, day: date) -> None:
+    listed = con.execute("SELECT dataset, path FROM ops.lake_files WHERE landing_date = ?", [day]).fetchall()
+    file_of = dict(listed)
+    for dataset in SAMPLE_DATASETS:
+        path = warehouse.lake / file_of.get(dataset.name, f"{dataset.name}/{EMPTY_FILE}")
+        quoted = str(path).replace("'", "''")
+        con.execute(
+            f"CREATE OR REPLACE TEMP VIEW day_{dataset.name} AS SELECT {', '.join(lake_schema(dataset).names)} "
+            f"FROM read_parquet('{quoted}', hive_partitioning = false)"
+        )
+
+
+def collect_garbage(
+    con: duckdb.DuckDBPyConnection, warehouse: Warehouse, older_than: timedelta = KEEP_UNLISTED
+) -> list[str]:
+    """Delete lake files that neither the build file nor the published one has listed for `older_than`.
+
+    Somebody may have an older snapshot open, which reopens its files by name. A file's modification time says when it
+    was last listed: it is renewed here while the file is listed, and when a day replaces it. Returns what was deleted.
+    """
+    listed = set(_listed(con))
+    with suppress(NotPublished), warehouse.read() as published:
+        listed.update(_listed(published))
+    _touch(warehouse.lake / path for path in listed)
+    latest = time.time() - older_than.total_seconds()
+    deleted = []
+    for path in sorted(warehouse.lake.rglob("*.*")):
+        name = path.relative_to(warehouse.lake).as_posix()
+        is_kept = name in listed or name.endswith(EMPTY_FILE) or not path.is_file()
+        if not is_kept and path.stat().st_mtime < latest:
+            path.unlink()
+            deleted.append(name)
+    return deleted
+
+
+def _listed(con: duckdb.DuckDBPyConnection) -> list[str]:
+    return [
+        path
+        for (path,) in con.execute("SELECT path FROM ops.lake_files UNION SELECT path FROM ops.quarantine").fetchall()
+    ]
+
+
+def _touch(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(FileNotFoundError):
+            os.utime(path)

@@ -1,0 +1,238 @@
+"""A day's landed samples of one dataset, in parts: sorted by run and time, without duplicates and bad rows.
+
+A part is some whole runs, or a slice of the time of a run too long to be held at once: memory stays bounded however
+large the day is. What the parts hold together depends on the set of landed rows only, not on files, order or repeats.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from typing import Final
+
+import polars as pl
+
+from alems_pipeline.landing import LandingFile, read_batches
+from alems_pipeline.rules import (
+    REASON,
+    Sifted,
+    contract_rules,
+    key_first,
+    normalised,
+    same_as_previous,
+    set_aside_contradictions,
+    split,
+    within_run_rules,
+)
+from collectors.contract import Dataset
+
+PART_ROWS: Final = 1_000_000
+"""Rows held at once; of this order, since a part is filled up with whole runs."""
+
+RUN_COLUMNS: Final = ("run_key", "run_id", "run_start_ns", "run_end_ns", "max_sample_interval_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Which runs a file's row groups hold. `kept`: its rows, where the whole day is small enough to keep them."""
+
+    file: LandingFile
+    groups: pl.DataFrame  # row_group, run_key, n_rows, first_ns, last_ns
+    kept: dict[int, pl.DataFrame] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Runs that are worked on together; of one long run, the time from `from_ns` (included) to `until_ns`."""
+
+    runs: pl.DataFrame  # RUN_COLUMNS, one row per run_key, ordered as its rows will be
+    groups: pl.DataFrame  # file, row_group, has_strangers (rows of other runs): what to read, in this order
+    from_ns: int | None = None
+    until_ns: int | None = None
+
+    @property
+    def is_slice(self) -> bool:
+        return self.from_ns is not None or self.until_ns is not None
+
+
+# ---- what is there ---------------------------------------------------------------------------------------------------
+
+
+def survey(file: LandingFile, n_row_groups: int, *, keep: bool) -> Survey:
+    """Read a file through, which proves that all of it can be read. Raises Unusable.
+
+    With `keep` its rows stay in memory, for a day that is small.
+    """
+    found: list[pl.DataFrame] = [_NO_GROUPS]
+    kept: dict[int, list[pl.DataFrame]] = {}
+    for row_group, rows in _frames(file, range(n_row_groups)):
+        found.append(
+            rows.group_by("run_key")
+            .agg(
+                n_rows=pl.len().cast(pl.Int64),
+                first_ns=pl.col("timestamp_ns").min(),
+                last_ns=pl.col("timestamp_ns").max(),
+                n_without_time=pl.col("timestamp_ns").null_count().cast(pl.Int64),
+            )
+            .select(pl.lit(row_group, pl.Int64).alias("row_group"), *_NO_GROUPS.columns[1:])
+        )
+        if keep:
+            kept.setdefault(row_group, []).append(rows)
+    return Survey(file, pl.concat(found), {group: pl.concat(rows) for group, rows in kept.items()})
+
+
+_NO_GROUPS: Final = pl.DataFrame(
+    schema={
+        "row_group": pl.Int64,
+        "run_key": pl.Int64,
+        "n_rows": pl.Int64,
+        "first_ns": pl.Int64,
+        "last_ns": pl.Int64,
+        "n_without_time": pl.Int64,
+    }
+)
+
+
+def _frames(file: LandingFile, row_groups: Sequence[int]) -> Iterator[tuple[int, pl.DataFrame]]:
+    for row_group, table in read_batches(file, row_groups):
+        yield row_group, normalised(pl.DataFrame(table))
+
+
+# ---- how it is taken apart -------------------------------------------------------------------------------------------
+
+
+def plan_parts(surveys: Sequence[Survey], runs: pl.DataFrame, part_rows: int = PART_ROWS) -> Iterator[list[Part]]:
+    """The parts of a dataset's day in the order of their rows: by run id, unknown runs last by their key.
+
+    `runs` has RUN_COLUMNS. Many short runs share a part; a run longer than a part is cut by time, and its slices come
+    together in one list.
+    """
+    groups = pl.concat(
+        [one.groups.select(pl.lit(number, pl.Int64).alias("file"), pl.all()) for number, one in enumerate(surveys)]
+    )
+    totals = (
+        groups.group_by("run_key")
+        .agg(pl.col("n_rows").sum(), pl.col("first_ns").min(), pl.col("last_ns").max())
+        .join(runs, on="run_key", how="left")
+        .sort("run_id", "run_key", nulls_last=True)
+        .with_columns(is_long=pl.col("n_rows") > part_rows)
+        # A new part where the rows so far fill one, and before and after each long run.
+        .with_columns(
+            filled=pl.when("is_long").then(0).otherwise("n_rows").cum_sum() // part_rows,
+            stretch=(pl.col("is_long") | pl.col("is_long").shift(fill_value=False)).cum_sum(),
+        )
+    )
+    for members in totals.partition_by("stretch", "filled", maintain_order=True):
+        yield _parts_of(members, groups, part_rows)
+
+
+def _parts_of(members: pl.DataFrame, groups: pl.DataFrame, part_rows: int) -> list[Part]:
+    runs = members.select(RUN_COLUMNS)
+    touched = groups.filter(pl.col("run_key").is_in(members["run_key"].to_list(), nulls_equal=True))
+    whole = groups.join(touched.select("file", "row_group").unique(), on=["file", "row_group"], how="semi")
+    strangers = whole.join(runs.select("run_key"), on="run_key", how="anti", nulls_equal=True)
+    to_read = (
+        touched.join(members.select("run_key", position=pl.int_range(pl.len())), on="run_key", nulls_equal=True)
+        .join(strangers.select("file", "row_group", has_strangers=True).unique(), on=["file", "row_group"], how="left")
+        .group_by("file", "row_group")
+        .agg(
+            pl.col("position").min(),
+            pl.col("first_ns").min(),
+            pl.col("last_ns").max(),
+            pl.col("n_without_time").sum(),
+            has_strangers=pl.col("has_strangers").any(),
+        )
+        # So that rows which landed in order are in order as read.
+        .sort("position", "first_ns", "file", "row_group")
+    )
+    [n_slices] = members.select((pl.col("n_rows").max() - 1) // part_rows + 1).to_series()
+    first, last = members.select(pl.col("first_ns").min(), pl.col("last_ns").max()).row(0)
+    if n_slices == 1 or first is None:
+        return [Part(runs, to_read)]
+    cuts = [None, *(first + (last - first) * n // n_slices for n in range(1, n_slices)), None]
+    return [
+        Part(runs, to_read.filter(_in_slice(from_ns, until_ns)), from_ns, until_ns)
+        for from_ns, until_ns in pairwise(cuts)
+    ]
+
+
+def _in_slice(from_ns: int | None, until_ns: int | None) -> pl.Expr:
+    """Which row groups hold rows of a slice; rows without a time belong to the first."""
+    begins_in_time = pl.lit(True) if until_ns is None else pl.col("first_ns") < until_ns
+    if from_ns is None:
+        return begins_in_time | (pl.col("n_without_time") > 0)
+    return begins_in_time & (pl.col("last_ns") >= from_ns)
+
+
+# ---- the rows of a part ----------------------------------------------------------------------------------------------
+
+
+def sift(dataset: Dataset, surveys: Sequence[Survey], part: Part) -> Sifted:
+    """Read a part; drop exact duplicates, set aside bad rows and those that contradict another row of their key."""
+    known = part.runs.drop_nulls("run_id")
+    landed = pl.concat([_no_rows(dataset), *_read(surveys, part)]).with_columns(
+        pl.col("run_key").replace_strict(known["run_key"], known[name], default=None, return_dtype=pl.Int64).alias(name)
+        for name in ("run_id", "run_start_ns", "run_end_ns")
+    )
+    rows, has_ties = _in_order(landed, dataset)
+    if has_ties:
+        rows = rows.filter(~same_as_previous(dataset.column_names))
+    good, bad = split(rows, [*contract_rules(dataset), *within_run_rules(dataset)])
+    if has_ties:
+        good, others = set_aside_contradictions(good, dataset.key)
+        bad = pl.concat([bad, others]).sort("run_id", *key_first(dataset), REASON, nulls_last=True)
+    return Sifted(good.drop("run_start_ns", "run_end_ns"), bad, landed.height, landed.height - rows.height)
+
+
+def _no_rows(dataset: Dataset) -> pl.DataFrame:
+    return normalised(pl.DataFrame(dataset.schema.empty_table()))
+
+
+def _read(surveys: Sequence[Survey], part: Part) -> Iterator[pl.DataFrame]:
+    keys = part.runs["run_key"]
+    wanted = list(part.groups.select("file", "row_group", "has_strangers").iter_rows())
+    for number, groups in groupby(wanted, key=lambda group: group[0]):
+        one = surveys[number]
+        strangers = {row_group: has_strangers for _, row_group, has_strangers in groups}
+        frames = (
+            ((row_group, one.kept[row_group]) for row_group in strangers)
+            if one.kept
+            else _frames(one.file, list(strangers))
+        )
+        for row_group, rows in frames:
+            if strangers[row_group]:
+                rows = rows.filter(pl.col("run_key").is_in(keys.to_list(), nulls_equal=True))
+            yield rows.filter(_time_in_slice(part)) if part.is_slice else rows
+
+
+def _time_in_slice(part: Part) -> pl.Expr:
+    before_end = pl.lit(True) if part.until_ns is None else pl.col("timestamp_ns") < part.until_ns
+    if part.from_ns is None:
+        return before_end | pl.col("timestamp_ns").is_null()
+    return before_end & (pl.col("timestamp_ns") >= part.from_ns)
+
+
+def _in_order(rows: pl.DataFrame, dataset: Dataset) -> tuple[pl.DataFrame, bool]:
+    """The rows sorted, and whether several have the same key: then they are sorted by all columns."""
+    key = ["run_id", *dataset.key]
+    if _increases(rows, ["run_id", *dataset.key[1:]]):
+        return rows, False
+    rows = rows.sort(key, nulls_last=True)
+    if not rows.select(same_as_previous(key).any()).item():
+        return rows, False
+    return rows.sort("run_id", *key_first(dataset), nulls_last=True), True
+
+
+def _increases(rows: pl.DataFrame, key: Sequence[str]) -> bool:
+    """Whether each row's key is above that of the row before; most landed files are in order, and a sort is dear."""
+    above = pl.lit(False)
+    for name in reversed(key):
+        value, previous = pl.col(name), pl.col(name).shift()
+        above = (value > previous) | ((value == previous) & above)
+    return bool(rows.select(above.fill_null(False).slice(1).all()).item())
+
+
+def number_in_run(run: pl.Series, n_before: int = 0) -> pl.Series:
+    """sample_id, 1, 2, … within each run, of rows whose runs are numbered 0, 1, …; `n_before` of it stand before."""
+    position = pl.int_range(run.len(), dtype=pl.Int64, eager=True)
+    first = position.filter(run.ne_missing(run.shift()))
+    return (position - first.gather(run) + (1 + n_before)).alias("sample_id")

@@ -1,0 +1,211 @@
+"""Landed records: the tables `stage.<dataset>` made from the contract, and what a day's rows become before they enter.
+
+Rows are sifted first: repeats dropped, bad rows set aside with a reason, of several records of one key the newest kept.
+A day's rows in a table are replaced as a whole. What remains depends on the set of landed rows, not on their order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from alems_pipeline.rules import (
+    REASON,
+    UNKNOWN_RUN,
+    Rule,
+    Sifted,
+    contract_rules,
+    day_start_ns,
+    key_first,
+    normalised,
+    run_rules,
+    same_as_previous,
+    set_aside_contradictions,
+    split,
+    within_run_rules,
+)
+from collectors.contract import RECORD_DATASETS, REJECTED_LINES, REPORTED_TAX, RUNS, Dataset
+from collectors.dataset import Column
+from collectors.ids import run_key, time_ordered_id
+
+STAGED: Final = [dataset for dataset in RECORD_DATASETS if dataset is not REJECTED_LINES]
+"""The record datasets that have a stage table: a rejected line is only ever quarantined."""
+
+LANDING_DATE: Final = Column("landing_date", pa.date32(), "Day of the landing folder that it came from")
+RUN_ID: Final = Column("run_id", pa.int64(), "The run's id: its start in seconds, then 22 bits of its run_key")
+_LINEAR: Final = Column("linear_run_id", pa.int64(), "The linear run's id; NULL where that run started on another day")
+_AGENTIC: Final = Column("agentic_run_id", pa.int64(), "The agentic run's id; NULL as above")
+
+_SQL_TYPES: Final = {
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.string(): "VARCHAR",
+    pa.bool_(): "BOOLEAN",
+    pa.date32(): "DATE",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMP WITH TIME ZONE",
+    pa.list_(pa.string()): "VARCHAR[]",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageTable:
+    """A table of schema `stage`."""
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+
+
+def _table_of(dataset: Dataset) -> StageTable:
+    ids = [RUN_ID] if dataset.has_run else [_LINEAR, _AGENTIC] if dataset is REPORTED_TAX else []
+    return StageTable(dataset.name, dataset.doc, (*ids, *dataset.columns, LANDING_DATE))
+
+
+ENERGY_SAMPLING: Final = StageTable(
+    "energy_sampling",
+    "How the energy counters of a run were sampled.",
+    (
+        RUN_ID,
+        Column("n_samples", pa.int64(), "Samples that were read; a failed read is a row of the lake, not counted here"),
+        Column("n_packages", pa.int64(), "CPU packages summed"),
+        Column("first_ns", pa.int64(), "First sample that was read, ns UTC"),
+        Column("last_ns", pa.int64(), "Last sample that was read, ns UTC"),
+        Column("median_interval_ns", pa.int64(), "Median interval between samples; NULL for a single one"),
+        Column("gap_threshold_ns", pa.int64(), "A longer interval is a gap: 3 medians, at least the planned interval"),
+        Column("n_gaps", pa.int64(), "Gaps: intervals that are longer, hold a reset or may hide a wrap"),
+        Column("gap_ns", pa.int64(), "Their length together"),
+        Column("n_wraps", pa.int64(), "Times that a counter wrapped, all counters and packages together"),
+        Column("n_resets", pa.int64(), "Intervals in which a counter was reset: its increment there is taken as 0"),
+        Column("n_hidden_wrap_gaps", pa.int64(), "Gaps so long that a wrap may be hidden: the energy is a lower bound"),
+        Column("domains", pa.list_(pa.string()), "Counters read: pkg, core, uncore, dram, psys, model"),
+        LANDING_DATE,
+    ),
+)
+TABLES: Final = (*(_table_of(dataset) for dataset in STAGED), ENERGY_SAMPLING)
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def ensure_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the stage tables that are missing; one whose columns are not today's is made anew, empty.
+
+    Its days are to be built again then: the caller knows them by the hash of the code that built them.
+    """
+    present: dict[str, list[tuple[str, str]]] = {}
+    for table, column, type_ in con.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = 'stage' ORDER BY table_name, column_index"
+    ).fetchall():
+        present.setdefault(table, []).append((column, type_))
+    for table in TABLES:
+        columns = [(column.name, _SQL_TYPES[column.type]) for column in table.columns]
+        if present.get(table.name) != columns:
+            listed = ", ".join(f"{name} {type_}" for name, type_ in columns)
+            con.execute(f"CREATE OR REPLACE TABLE stage.{table.name} ({listed})")
+
+
+def comment_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Put the meaning of each stage table and column into the file."""
+    for table in TABLES:
+        con.execute(f"COMMENT ON TABLE stage.{table.name} IS {_quoted(table.doc)}")
+        for column in table.columns:
+            con.execute(f"COMMENT ON COLUMN stage.{table.name}.{column.name} IS {_quoted(column.doc)}")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def clear_day(con: duckdb.DuckDBPyConnection, day: date) -> None:
+    """Take a day's rows out of all stage tables."""
+    for table in TABLES:
+        con.execute(f"DELETE FROM stage.{table.name} WHERE landing_date = ?", [day])
+
+
+def store(con: duckdb.DuckDBPyConnection, name: str, day: date, rows: pl.DataFrame) -> None:
+    """Insert a day's rows into a stage table, which may hold fewer columns than they have."""
+    if rows.is_empty():
+        return
+    [table] = [table for table in TABLES if table.name == name]
+    dated = rows.with_columns(pl.lit(day).alias(LANDING_DATE.name)).select(column.name for column in table.columns)
+    con.register("stage_rows", dated.to_arrow())
+    con.execute(f"INSERT INTO stage.{name} BY NAME SELECT * FROM stage_rows")
+    con.unregister("stage_rows")
+
+
+def store_collisions(con: duckdb.DuckDBPyConnection, day: date, runs: pl.DataFrame) -> None:
+    """Note the day's runs whose id was taken, in place of those noted before."""
+    bounds = [time_ordered_id(0, day_start_ns(one) // 10**9) for one in (day, day + timedelta(days=1))]
+    con.execute("DELETE FROM ops.id_collisions WHERE kind = 'run' AND base_id >= ? AND base_id < ?", bounds)
+    moved = runs.filter(pl.col("run_id") != pl.col("base_id"))
+    for *natural_key, base_id, given_id in moved.select(*_NATURAL_KEY, "base_id", "run_id").iter_rows():
+        name = ", ".join(str(part) for part in natural_key)
+        con.execute("INSERT INTO ops.id_collisions VALUES ('run', ?, ?, ?)", [name, base_id, given_id])
+
+
+# ---- rows ------------------------------------------------------------------------------------------------------------
+
+_NATURAL_KEY: Final = ("source_system", "host", "source_run_id", "start_time_ns")
+
+
+def sift(dataset: Dataset, rows: pl.DataFrame, day: date, runs: pl.DataFrame) -> Sifted:
+    """Tell a day's landed records apart. `runs`: the day's good runs (run_key, run_id, run_start_ns, run_end_ns).
+
+    Good rows get the ids of their runs; good runs get theirs by `number_runs`.
+    """
+    landed = normalised(rows).sort(key_first(dataset), nulls_last=True)
+    once = landed.filter(~same_as_previous(dataset.column_names))
+    good, bad = split(*_with_rules(dataset, once, day, runs))
+    if dataset is REJECTED_LINES:
+        bad = pl.concat([bad, good.with_columns(pl.col("reason").alias(REASON))])
+        good = good.clear()
+    replaced = 0
+    if dataset.newest_wins:
+        # Stable: of equally new records the greatest stays, by the order they are in already.
+        by_age = good.sort(*dataset.key, "recorded_at", maintain_order=True)
+        newest = by_age.unique(dataset.key, keep="last", maintain_order=True)
+        good, replaced = newest, good.height - newest.height
+    else:
+        good, others = set_aside_contradictions(good, dataset.key)
+        bad = pl.concat([bad, others])
+    bad = bad.sort(*key_first(dataset), REASON, nulls_last=True)
+    return Sifted(good, bad, landed.height, landed.height - once.height + replaced)
+
+
+def _with_rules(
+    dataset: Dataset, rows: pl.DataFrame, day: date, runs: pl.DataFrame
+) -> tuple[pl.DataFrame, Sequence[Rule]]:
+    """The rows with the columns that their rules need, and the rules."""
+    rules = contract_rules(dataset)
+    if dataset is RUNS:
+        keys = [run_key(*natural_key) for natural_key in rows.select(_NATURAL_KEY).iter_rows()]
+        expected = pl.Series("expected_key", keys, pl.Int64)
+        return rows.with_columns(expected), [*rules, *run_rules(day)]
+    if dataset.has_run:
+        return rows.join(runs, on="run_key", how="left", maintain_order="left"), [*rules, *within_run_rules(dataset)]
+    if dataset is REPORTED_TAX:
+        for kind in ("linear", "agentic"):
+            ids = runs.select(pl.col("run_key").alias(f"{kind}_run_key"), pl.col("run_id").alias(f"{kind}_run_id"))
+            rows = rows.join(ids, on=f"{kind}_run_key", how="left", maintain_order="left")
+        unknown = pl.col("linear_run_id").is_null() & pl.col("agentic_run_id").is_null()
+        return rows, [*rules, Rule(UNKNOWN_RUN, unknown)]
+    return rows, rules
+
+
+def number_runs(runs: pl.DataFrame) -> pl.DataFrame:
+    """Good runs of a day with their run_id and, as base_id, the id that they would have alone.
+
+    Runs that collide take the next free value in natural-key order: as in `ids.spread_collisions_sql`.
+    """
+    bases = [time_ordered_id(key, start // 10**9) for key, start in runs.select("run_key", "start_time_ns").iter_rows()]
+    position = pl.int_range(pl.len(), dtype=pl.Int64)
+    return (
+        runs.with_columns(pl.Series("base_id", bases, pl.Int64))
+        .sort("base_id", *_NATURAL_KEY)
+        .with_columns(run_id=position + (pl.col("base_id") - position).cum_max())
+    )
