@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from collectors import contract
+from collectors.dataset import I, T
 from collectors.ids import utc_from_ns
 
 MAX_LINE_BYTES: Final = 4 << 20
@@ -269,9 +270,9 @@ def _refuse_constant(name: str) -> None:
 
 
 def _typed(record: Mapping[str, Any], column: contract.Column) -> str | int | float | None:
-    if column.type == contract.T:
+    if column.type == T:
         return _text(record, column.name)
-    return _count(record, column.name) if column.type == contract.I else _quantity(record, column.name)
+    return _count(record, column.name) if column.type == I else _quantity(record, column.name)
 
 
 def _text(record: Mapping[str, Any], name: str) -> str | None:

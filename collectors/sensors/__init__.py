@@ -22,10 +22,13 @@ class Sensor(Protocol):
     """The landing dataset that its rows belong to."""
     period_s: float
     """Seconds between two readings."""
-    columns: tuple[str, ...]
-    """Contract columns of a row, in the order of `read`; run_key and timestamp_ns are added by session and sampler."""
     warnings: list[str]
     """What the last open() had to leave out, one line each, naming the remedy; empty when everything is read."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Contract columns of a row, in the order of `read`; run_key and timestamp_ns: by session and sampler."""
+        ...
 
     def available(self) -> str | None:
         """None when this host has the source, else one line: why not, and how to enable it. Opens nothing for long."""

@@ -1,0 +1,402 @@
+"""A measuring session on this host: its sensors and fingerprint, its idle baseline, its experiments and their runs.
+
+    session = Session(Path("warehouse/landing"), tell=print)
+    session.run_baseline(seconds=30)
+    subject = Subject(experiment="demo", task="ranking", model="trigram", provider="local")
+    session.compare(subject, ["python", "linear.py"], ["python", "agent.py"], repeat=5)
+
+A session is one group_id. A live experiment is (host, session, name, task, model, provider); run numbers count within
+the experiment and the workflow type, so the linear and the agentic run of one number are a pair.
+"""
+
+import os
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from collectors import baselines, contract, ids
+from collectors.clock import Clock
+from collectors.measure import PRODUCER, Host, Place, Row, Run, RunResult, Tell, measure
+from collectors.process import CannotStart, Command, Interruptions
+from collectors.sensors import Sensor, idle_baseline
+from collectors.sensors.cpu import CpuSensor
+from collectors.sensors.cpu_model import BUSY_WATTS, IDLE_WATTS, CpuModelSensor
+from collectors.sensors.fingerprint import environment_config, hardware_config
+from collectors.sensors.gpu import GpuSensor
+from collectors.sensors.interrupts import InterruptsSensor
+from collectors.sensors.rapl import RaplSensor
+from collectors.sensors.thermal import ThermalSensor
+from collectors.uuid7 import uuid7
+
+POLL_S: Final = 1.0
+
+Workflow = Literal["linear", "agentic"]
+PAIR: Final[tuple[Workflow, Workflow]] = ("linear", "agentic")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an experiment is about; `country` is the ISO 3166 code of the grid region."""
+
+    experiment: str
+    task: str
+    model: str
+    provider: str
+    country: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far run_command() or compare() has come: `done` of `total` runs, warm-ups included, and what comes next."""
+
+    done: int
+    total: int
+    text: str
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class _Experiment:
+    """An experiment of this session and what has become of it."""
+
+    subject: Subject
+    source_id: str
+    key: int
+    created_at: datetime
+    env_id: int
+    planned: int = 0
+    interrupted: bool = False
+    workflows: set[str] = field(default_factory=set)
+    warm: set[str] = field(default_factory=set)
+    numbers: Counter[str] = field(default_factory=Counter)
+    results: list[RunResult] = field(default_factory=list)
+
+    @property
+    def workflow_type(self) -> str:
+        return "comparison" if len(self.workflows) > 1 else next(iter(self.workflows))
+
+    @property
+    def completed(self) -> int:
+        return sum(result.status == "completed" for result in self.results)
+
+    def final_status(self) -> str:
+        if self.completed == self.planned:
+            return "completed"
+        return "partial" if self.completed or self.interrupted else "failed"
+
+
+class Session:
+    """Measures commands on this host and drops everything about them into a landing folder.
+
+    `tell` is given each message once, one line each: what is estimated, what is not measured, why, and how to enable
+    it. The newest baseline of the hardware is kept beside landing, in `<landing>/../collector-state`.
+    """
+
+    def __init__(
+        self,
+        landing: Path,
+        *,
+        tell: Tell = lambda message: None,
+        sys: Path = Path("/sys"),
+        proc: Path = Path("/proc"),
+    ) -> None:
+        self.id = str(uuid7())
+        self.clock = Clock()
+        self.place = Place(landing, socket.gethostname())
+        self._tell_anyone = tell
+        self._told: set[str] = set()
+        self._sensors = all_sensors(sys, proc)
+        self.energy_sensor = self._choose_energy_sensor()
+        self.host = Host(self._choose_sensors(), sys, proc)
+        self.hardware = hardware_config(sys, proc, hostname=self.place.host)
+        self._baseline: Row | None = None
+        self._dropped: set[int] = set()  # hw_id and env_ids of this session's landing
+        self._environments: dict[str, Row] = {}
+        self._experiments: dict[Subject, _Experiment] = {}
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether energy is estimated from CPU time, because this host has no readable counter."""
+        return self.energy_sensor.name == CpuModelSensor.name
+
+    def run_baseline(
+        self, *, seconds: int = idle_baseline.WINDOWS, on_progress: idle_baseline.Progress = lambda done, wanted: None
+    ) -> Row:
+        """Measure idle power over windows of one second, drop it and keep it for the runs of the next 24 hours.
+
+        Returns the idle_baselines record. Raises NoBaseline when the host is too busy, DropFailed.
+        """
+        gpu = next((sensor for sensor in self.host.sensors if sensor.name == GpuSensor.name), None)
+        measured = idle_baseline.measure(
+            self.energy_sensor,
+            gpu=gpu,
+            windows=seconds,
+            progress=on_progress,
+            sys=self.host.sys,
+            proc=self.host.proc,
+        )
+        record = {
+            **measured,
+            "baseline_id": str(uuid7()),
+            "hw_id": self.hardware["hw_id"],
+            **self.place.source(),
+        }
+        self._drop_hardware()
+        self.place.drop(contract.IDLE_BASELINES, [record], datetime.now(UTC).date())
+        baselines.keep(self.place.landing, record)
+        self._baseline = record
+        return record
+
+    def run_command(
+        self,
+        subject: Subject,
+        workflow: Workflow,
+        command: Sequence[str],
+        *,
+        repeat: int = 1,
+        quiet: bool = False,
+        on_progress: OnProgress = lambda progress: None,
+    ) -> list[RunResult]:
+        """Measure a command `repeat` times; `quiet` keeps its output back.
+
+        A failing command is a failed run, and the next one follows. A signal, or a command that cannot be started, ends
+        the series. Raises DropFailed.
+        """
+        experiment = self._experiment(subject, {workflow}, repeat, command)
+        before = len(experiment.results)
+        with self._running(experiment) as interruptions:
+            for n in range(repeat):
+                on_progress(Progress(n, repeat, f"{subject.task}: {workflow} {n + 1} of {repeat}"))
+                number = experiment.numbers[workflow] + 1
+                result = self._run(experiment, workflow, number, command, interruptions, quiet)
+                if interruptions.signal is not None or not result.started:
+                    break
+        return experiment.results[before:]
+
+    def compare(
+        self,
+        subject: Subject,
+        linear: Sequence[str],
+        agentic: Sequence[str],
+        *,
+        repeat: int = 3,
+        cooldown_s: float = 0.0,
+        on_progress: OnProgress = lambda progress: None,
+    ) -> list[RunResult]:
+        """Measure `repeat` pairs of a linear and an agentic command, their output kept back.
+
+        Each is first run once without being measured. The order alternates from pair to pair, so that neither form
+        always meets the warmer machine; `cooldown_s` is waited before each measured run. Ends early as run_command()
+        does. Raises DropFailed.
+        """
+        commands: dict[Workflow, Sequence[str]] = {"linear": linear, "agentic": agentic}
+        experiment = self._experiment(subject, set(PAIR), 2 * repeat, linear)
+        before = len(experiment.results)
+        total = 2 * repeat + len(PAIR)
+        with self._running(experiment) as interruptions:
+            for done, workflow in enumerate(PAIR):
+                on_progress(Progress(done, total, f"{subject.task}: {workflow} warm-up"))
+                self._warm_up(experiment, workflow, commands[workflow], interruptions)
+            number = max(experiment.numbers[workflow] for workflow in PAIR)
+            for done, (pair, workflow) in enumerate(_alternating(repeat), start=len(PAIR)):
+                on_progress(Progress(done, total, f"{subject.task}: {workflow} {pair} of {repeat}"))
+                interruptions.sleep(cooldown_s)
+                if interruptions.signal is not None:
+                    break
+                result = self._run(experiment, workflow, number + pair, commands[workflow], interruptions, quiet=True)
+                if not result.started:
+                    break
+        return experiment.results[before:]
+
+    # Sensors
+
+    def _tell(self, message: str) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            self._tell_anyone(message)
+
+    def _choose_energy_sensor(self) -> Sensor:
+        rapl, model = (self._sensors[name] for name in (RaplSensor.name, CpuModelSensor.name))
+        reason = rapl.available()
+        if reason is None:
+            return rapl
+        self._tell(
+            f"Energy is ESTIMATED from CPU time ({BUSY_WATTS:g} W per busy CPU, {IDLE_WATTS:g} W per idle one), not "
+            f"measured: {reason}"
+        )
+        return model
+
+    def _choose_sensors(self) -> list[Sensor]:
+        chosen = [self.energy_sensor]
+        for sensor in self._sensors.values():
+            if sensor.dataset is not contract.ENERGY_SAMPLES:
+                reason = sensor.available()
+                if reason is None:
+                    chosen.append(sensor)
+                else:
+                    self._tell(f"{sensor.name}: not measured, {reason}")
+        return chosen
+
+    # Records of the session
+
+    def _drop_hardware(self) -> None:
+        self._drop_once(contract.HARDWARE_CONFIG, self.hardware["hw_id"], self.hardware)
+
+    def _drop_once(self, dataset: contract.Dataset, id_: int, record: Row) -> None:
+        if id_ not in self._dropped:
+            self.place.drop(dataset, [{**record, **self.place.source()}], datetime.now(UTC).date())
+            self._dropped.add(id_)
+
+    def _environment(self, command: Sequence[str]) -> int:
+        """The id of the environment that a command runs in; it is dropped when it is new to the session."""
+        program = command[0]
+        if program not in self._environments:
+            self._environments[program] = environment_config(Path.cwd(), command)
+        record = self._environments[program]
+        self._drop_once(contract.ENVIRONMENT_CONFIG, record["env_id"], record)
+        return int(record["env_id"])
+
+    def _baseline_id(self) -> str | None:
+        """The baseline of this session's runs: its own, or the newest one of this hardware that is young enough."""
+        if self._baseline is None:
+            found = baselines.newest(self.place.landing, self.hardware["hw_id"], estimated=self.is_estimated)
+            if found is None:
+                self._tell(
+                    "No idle baseline of this host from the last 24 hours: dynamic energy stays unknown; measure one "
+                    "with `alems-collect baseline` while the host is idle"
+                )
+                return None
+            self.place.drop(contract.IDLE_BASELINES, [found], datetime.now(UTC).date())
+            self._baseline = found
+        return str(self._baseline["baseline_id"])
+
+    # Experiments
+
+    def _experiment(self, subject: Subject, workflows: set[str], runs: int, command: Sequence[str]) -> _Experiment:
+        if subject not in self._experiments:
+            created_at = datetime.now(UTC)
+            names = (subject.experiment, subject.task, subject.model, subject.provider)
+            source_id = "/".join((self.id, *names))
+            key = ids.exp_key(PRODUCER, self.place.host, source_id, created_at)
+            env_id = self._environment(command)
+            self._experiments[subject] = _Experiment(subject, source_id, key, created_at, env_id)
+        experiment = self._experiments[subject]
+        experiment.workflows |= workflows
+        experiment.planned += runs
+        return experiment
+
+    @contextmanager
+    def _running(self, experiment: _Experiment) -> Iterator[Interruptions]:
+        """Keep the experiment's record true: running while entered, then what became of it, whatever happens."""
+        self._drop_hardware()
+        self._drop_experiment(experiment, "running", None)
+        with Interruptions() as interruptions:
+            try:
+                yield interruptions
+            except BaseException as error:
+                with suppress(OSError):  # the disk may be full; what went wrong first is what is told
+                    self._drop_experiment(experiment, "partial" if experiment.completed else "failed", str(error))
+                raise
+            experiment.interrupted = interruptions.signal is not None
+            errors = [result.error for result in experiment.results if result.error]
+            self._drop_experiment(experiment, experiment.final_status(), errors[-1] if errors else None)
+
+    def _drop_experiment(self, experiment: _Experiment, status: str, error: str | None) -> None:
+        subject, results = experiment.subject, experiment.results
+        record = {
+            "exp_key": experiment.key,
+            **self.place.source(),
+            "source_exp_id": experiment.source_id,
+            "name": subject.experiment,
+            "workflow_type": experiment.workflow_type,
+            "model_name": subject.model,
+            "provider": subject.provider,
+            "task_name": subject.task,
+            "country_code": subject.country,
+            "created_at": experiment.created_at,
+            "group_id": self.id,
+            "status": status,
+            "started_at": ids.utc_from_ns(results[0].start_ns) if results else None,
+            "completed_at": ids.utc_from_ns(results[-1].end_ns) if results and status != "running" else None,
+            "error_message": error,
+            "runs_completed": experiment.completed,
+            "runs_total": experiment.planned,
+            "hw_id": self.hardware["hw_id"],
+            "env_id": experiment.env_id,
+        }
+        self.place.drop(contract.EXPERIMENTS, [record], experiment.created_at.date())
+
+    # Runs
+
+    def _run(
+        self,
+        experiment: _Experiment,
+        workflow: Workflow,
+        number: int,
+        command: Sequence[str],
+        interruptions: Interruptions,
+        quiet: bool,
+    ) -> RunResult:
+        run = Run(
+            source_run_id=str(uuid7()),
+            exp_key=experiment.key,
+            workflow_type=workflow,
+            run_number=number,
+            command=command,
+            model=experiment.subject.model,
+            provider=experiment.subject.provider,
+            columns={
+                "hw_id": self.hardware["hw_id"],
+                "env_id": self._environment(command),
+                "baseline_id": self._baseline_id(),
+                "is_cold_start": workflow not in experiment.warm,
+            },
+        )
+        result = measure(
+            run, self.host, self.place, self.clock, interruptions=interruptions, tell=self._tell, quiet=quiet
+        )
+        experiment.numbers[workflow] = number
+        experiment.warm.add(workflow)
+        experiment.results.append(result)
+        return result
+
+    def _warm_up(
+        self, experiment: _Experiment, workflow: Workflow, command: Sequence[str], interruptions: Interruptions
+    ) -> None:
+        """Run a command without recording it. Whether it fails is found again by the runs that are recorded."""
+        if interruptions.signal is not None:
+            return
+        environment = {name: value for name, value in os.environ.items() if name != "ALEMS_EVENTS"}
+        with Path(os.devnull).open("wb") as nowhere, suppress(CannotStart):
+            running = Command(command, environment, self.clock.now_ns, nowhere)
+            interruptions.pass_on_to(running)
+            while running.wait(POLL_S) is None:
+                pass
+            experiment.warm.add(workflow)
+        interruptions.pass_on_to(None)
+
+
+def all_sensors(sys: Path = Path("/sys"), proc: Path = Path("/proc")) -> dict[str, Sensor]:
+    """Every sensor that there is, by name, whether or not this host has its source."""
+    sensors: tuple[Sensor, ...] = (
+        RaplSensor(sys),
+        CpuModelSensor(proc),
+        CpuSensor(sys, proc),
+        InterruptsSensor(proc),
+        ThermalSensor(sys),
+        GpuSensor(),
+    )
+    return {sensor.name: sensor for sensor in sensors}
+
+
+def _alternating(pairs: int) -> Iterator[tuple[int, Workflow]]:
+    for pair in range(1, pairs + 1):
+        for workflow in PAIR if pair % 2 else PAIR[::-1]:
+            yield pair, workflow
