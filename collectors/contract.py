@@ -7,6 +7,7 @@ validates against it and the data dictionary is made from it.
 from datetime import date
 from typing import Final
 
+from collectors.contract_usage import USAGE_DATASETS
 from collectors.dataset import TS, B, I, R, T, optional, required
 from collectors.dataset import Column as Column
 from collectors.dataset import Dataset as Dataset
@@ -481,6 +482,7 @@ DATASETS: Final[dict[str, Dataset]] = {
         REPORTED_TAX,
         TASK_CATEGORIES,
         REJECTED_LINES,
+        *USAGE_DATASETS,
         ENERGY_SAMPLES,
         CPU_SAMPLES,
         INTERRUPT_SAMPLES,

@@ -85,7 +85,9 @@ class JsonSource:
     def __post_init__(self) -> None:
         parts = urllib.parse.urlsplit(self.url)
         if parts.username or parts.password:
-            raise SourceFailed(f"{parts.scheme}://…@{parts.hostname}: no credentials in a URL; {self._how_to_sign_in()}")
+            raise SourceFailed(
+                f"{parts.scheme}://…@{parts.hostname}: no credentials in a URL; {self._how_to_sign_in()}"
+            )
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SourceFailed(f"{self.url}: not an http or https URL; give one, e.g. http://127.0.0.1:9090")
         self.url = self.url.rstrip("/")
@@ -120,20 +122,25 @@ class JsonSource:
     def _once(self, request: urllib.request.Request) -> Answer:
         try:
             with _OPENER.open(request, timeout=self.timeout_s) as response:
+                clock_offset_s = _clock_offset_s(response.headers.get("Date"))
                 body = response.read(self.max_bytes + 1)
-                date = response.headers.get("Date")
         except urllib.error.HTTPError as error:
             with error:
                 raise self._refusal(error) from None
-        except (OSError, http.client.HTTPException) as error:  # no connection, time-out, cut off; URLError is an OSError
-            raise _Transient(f"no answer ({getattr(error, 'reason', None) or error or type(error).__name__})") from error
+        except (
+            OSError,
+            http.client.HTTPException,
+        ) as error:  # no connection, time-out, cut off; URLError is an OSError
+            raise _Transient(
+                f"no answer ({getattr(error, 'reason', None) or error or type(error).__name__})"
+            ) from error
         if len(body) > self.max_bytes:
             raise AnswerTooLarge(f"{self.url}: an answer above {self.max_bytes >> 20} MiB; ask for less at once")
         try:
             content = json.loads(body)
         except ValueError as error:
             raise _Transient(f"an answer that is no JSON ({error})") from error
-        return Answer(content, _clock_offset_s(date))
+        return Answer(content, clock_offset_s)
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         said = _said(error)
@@ -147,7 +154,7 @@ class JsonSource:
 
     def _pause_s(self, attempt: int) -> float:
         """Doubling, and spread, so that many collectors do not come back at once."""
-        longest = min(self.first_pause_s * 2 ** (attempt - 1), LONGEST_PAUSE_S)
+        longest = min(self.first_pause_s * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
         return longest * random.uniform(0.5, 1.0)
 
 
@@ -192,9 +199,10 @@ def _said(error: urllib.error.HTTPError) -> str:
 def _seconds(retry_after: str | None) -> float | None:
     """Retry-After in seconds; its other form, a date, is not used by any source here."""
     try:
-        return min(max(float(retry_after or ""), 0.0), LONGEST_PAUSE_S)
+        seconds = float(retry_after or "")
     except ValueError:
         return None
+    return min(max(seconds, 0.0), LONGEST_PAUSE_S)
 
 
 def _clock_offset_s(date: str | None) -> float | None:

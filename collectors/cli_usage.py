@@ -1,0 +1,202 @@
+"""The commands of `alems-collect` that collect cloud usage: prometheus, carbon-intensity, workspaces."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600}
+_NOT_UNDERSTOOD: Final = "item(s) could not be understood; `alems status` says why"
+
+LandingOption = Annotated[
+    Path | None,
+    typer.Option("--landing", help="Landing folder; default $ALEMS_WAREHOUSE/landing or ./warehouse/landing."),
+]
+FromOption = Annotated[
+    str | None, typer.Option("--from", help="First day, or moment: 2026-01-31T10:00Z; by default where it stopped.")
+]
+ToOption = Annotated[
+    str | None, typer.Option("--to", help="Last day, included, or moment, excluded; by default as far as there is.")
+]
+AgainOption = Annotated[bool, typer.Option("--again", help="Ask also for what has been dropped before.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the `alems-collect` app."""
+    app.command("prometheus")(prometheus_command)
+    app.command("carbon-intensity")(carbon_intensity_command)
+    app.command("workspaces")(workspaces_command)
+
+
+def prometheus_command(
+    url: Annotated[str, typer.Option(help="The server, e.g. http://127.0.0.1:9090.")],
+    from_: FromOption = None,
+    to: ToOption = None,
+    step: Annotated[str, typer.Option(help="Length of a window: 1h, 15m, 30s; it has to fill an hour.")] = "1h",
+    metric: Annotated[str, typer.Option(help="Counter of CPU seconds by cpu and mode.")] = "node_cpu_seconds_total",
+    selector: Annotated[str, typer.Option(help="Further label matchers, e.g. 'job=\"node\"'.")] = "",
+    project_label: Annotated[str, typer.Option(help="Label of the cloud project.")] = "cloud_project_name",
+    machine_label: Annotated[str, typer.Option(help="Label of the machine.")] = "machine_name",
+    host_label: Annotated[str, typer.Option(help="Label of the host; else it is taken from the instance.")] = "host",
+    again: AgainOption = False,
+    landing: LandingOption = None,
+) -> None:
+    """CPU seconds by project, machine and host in windows, from a Prometheus server.
+
+    Signs in with ALEMS_PROMETHEUS_TOKEN, or ALEMS_PROMETHEUS_USER and ALEMS_PROMETHEUS_PASSWORD, where these are set.
+    """
+    from collectors.sources import prometheus
+    from collectors.sources.http_json import Credentials, JsonSource
+
+    query = prometheus.CpuQuery(
+        step=_duration(step),
+        metric=metric,
+        selector=selector,
+        project_label=project_label,
+        machine_label=machine_label,
+        host_label=host_label,
+    )
+    source = JsonSource(
+        url,
+        Credentials.from_environment(prometheus.CREDENTIALS_PREFIX),
+        max_bytes=prometheus.MAX_ANSWER_BYTES,
+        on_retry=_note,
+    )
+    with _progress("windows") as show:
+        summary = prometheus.collect(
+            source, _landing(landing), query, first=_first(from_), last=_last(to), again=again, progress=show
+        )
+    first, last = (time.strftime("%Y-%m-%d %H:%M:%S") for time in summary.asked)
+    print(f"{summary.rows} windows of hosts from {first} to {last} UTC in {len(summary.files)} file(s)")
+    _notes(summary.notes)
+    if summary.n_bad:
+        _note(f"{summary.n_bad} window(s) hold what is no number of seconds; the pipeline quarantines them")
+
+
+def carbon_intensity_command(
+    url: Annotated[str | None, typer.Option(help="The service; default: the UK's.")] = None,
+    region: Annotated[str, typer.Option(help="Country code of the grid that it speaks of.")] = "GB",
+    from_: FromOption = None,
+    to: ToOption = None,
+    forecast: Annotated[bool, typer.Option(help="Also the forecast of the next 48 hours.")] = True,
+    again: AgainOption = False,
+    landing: LandingOption = None,
+) -> None:
+    """Carbon intensity of a grid by half-hours, measured and forecast, from a service of the UK API's shape.
+
+    Signs in with ALEMS_CARBON_INTENSITY_TOKEN, or …_USER and …_PASSWORD, where these are set; the UK's asks for none.
+    """
+    from collectors.sources import carbon_intensity
+    from collectors.sources.http_json import Credentials, JsonSource
+
+    credentials = Credentials.from_environment(carbon_intensity.CREDENTIALS_PREFIX)
+    source = JsonSource(url or carbon_intensity.UK_API, credentials, on_retry=_note)
+    with _progress("requests") as show:
+        summary = carbon_intensity.collect(
+            source,
+            _landing(landing),
+            region=region,
+            first=_first(from_),
+            last=_last(to),
+            forecast=forecast,
+            again=again,
+            progress=show,
+        )
+    print(
+        f"{summary.rows} half-hours in {len(summary.files)} file(s): {summary.actual} measured, "
+        f"{summary.forecast_only} forecast only, {summary.unknown} unknown"
+    )
+    if summary.rejected:
+        _note(f"{summary.rejected} {_NOT_UNDERSTOOD}")
+
+
+def workspaces_command(
+    origins: Annotated[list[str], typer.Argument(help="JSON or CSV files, or http(s) addresses that answer in JSON.")],
+    landing: LandingOption = None,
+) -> None:
+    """Workspaces, users, groups, projects and machines: who held which host when, and who belongs to what.
+
+    Signs in with ALEMS_WORKSPACES_TOKEN, or ALEMS_WORKSPACES_USER and ALEMS_WORKSPACES_PASSWORD, where these are set.
+    """
+    from collectors.sources import workspaces
+
+    for origin in origins:
+        summary = workspaces.collect(origin, _landing(landing))
+        dropped = ", ".join(f"{n} {kind}" for kind, n in summary.rows.items()) or "nothing new"
+        print(f"{origin}: {dropped}; {summary.unchanged} unchanged")
+        if summary.rejected:
+            _note(f"{summary.rejected} {_NOT_UNDERSTOOD}")
+
+
+def _landing(given: Path | None) -> Path:
+    return given or Path(os.environ.get("ALEMS_WAREHOUSE") or "warehouse") / "landing"
+
+
+def _first(text: str | None) -> datetime | None:
+    return None if text is None else _day(text) or _moment(text)
+
+
+def _last(text: str | None) -> datetime | None:
+    """The end, excluded; a day given as the last is included."""
+    if text is None:
+        return None
+    day = _day(text)
+    return _moment(text) if day is None else day + timedelta(days=1)
+
+
+def _day(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _moment(text: str) -> datetime:
+    from collectors.sources.usage_times import NoTime, utc_time
+
+    try:
+        return utc_time(text)
+    except NoTime as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _duration(text: str) -> timedelta:
+    number, unit = text[:-1], text[-1:]
+    if not number.isdigit() or unit not in _UNITS:
+        raise typer.BadParameter(f"--step {text}: give a number and s, m or h, e.g. 1h or 15m")
+    return timedelta(seconds=int(number) * _UNITS[unit])
+
+
+# What a person or a pipe sees
+
+
+def _notes(messages: Iterable[str]) -> None:
+    for message in messages:
+        _note(message)
+
+
+def _note(message: str) -> None:
+    """One line on stderr, coloured for a person."""
+    typer.secho(message, err=True, fg="yellow" if sys.stderr.isatty() else None)
+
+
+@contextmanager
+def _progress(unit: str) -> Iterator[Callable[[datetime, int, int], None]]:
+    """A progress bar on stderr for a person; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda at, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("asking", total=None)
+        yield lambda at, done, total: bar.update(
+            task, description=f"up to {at:%Y-%m-%d %H:%M}", completed=done, total=total
+        )
