@@ -131,6 +131,7 @@ def _windows(
             failures += 1
             if failures > FAILURES_ALLOWED:
                 raise NoBaseline(f"no idle baseline: {failures} readings failed, the last one: {error}") from error
+            source.sleep(window_s)
             continue
         for name, value in watts.items():
             power[name].append(value)

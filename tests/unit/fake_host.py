@@ -50,7 +50,7 @@ class FakeHost:
     # /proc
 
     def stat(self, *cpus: Sequence[int], interrupts: int = 0) -> None:
-        """/proc/stat; of each CPU the ticks (user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice)."""
+        """/proc/stat; each CPU: (user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice) ticks."""
         total = [sum(column) for column in zip(*cpus, strict=True)]
         lines = [f"cpu  {' '.join(map(str, total))}"]
         lines += [f"cpu{n} {' '.join(map(str, ticks))}" for n, ticks in enumerate(cpus)]

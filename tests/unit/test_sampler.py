@@ -1,5 +1,6 @@
 """The sampler: deadlines, bounds, failures; time is faked but for one test of the thread."""
 
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -130,7 +131,8 @@ def test_readings_stand_on_or_after_their_own_grid_point_and_every_tick_is_accou
 
 def test_a_failing_read_is_a_missing_sample_counted_by_its_reason() -> None:
     time = FakeTime()
-    takes = [0, OSError(5, "Input/output error", "/sys/x"), OSError(5, "Input/output error", "/sys/x"), ValueError(), 0]
+    io_error = OSError(5, "Input/output error", "/sys/x")
+    takes: list[int | Exception] = [0, io_error, io_error, ValueError(), 0]
     sampler = Sampler(FakeSensor(time, takes), time.clock())
     run(sampler, time, 5)
     assert stamps(sampler) == [10_000_000, 50_000_000]
@@ -236,12 +238,16 @@ def test_a_sampler_can_be_started_again() -> None:
 
 
 def test_the_thread_samples_by_itself() -> None:
-    import threading
-
     enough = threading.Event()
     sensor = FakeSensor(FakeTime())
     sensor.period_s = 0.001
-    sensor._rows = lambda n: (enough.set() if n == 5 else None) or [(0, n, None)]
+
+    def rows(reading: int) -> list[Row]:
+        if reading == 5:
+            enough.set()
+        return [(0, reading, None)]
+
+    sensor._rows = rows
     sampler = Sampler(sensor, Clock())
     sampler.start()
     assert enough.wait(10)
