@@ -1,0 +1,1 @@
+"""LLM serving benchmarks: artifact rows to configs and metrics, and curves over them. Pure functions."""
