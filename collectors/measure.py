@@ -74,8 +74,8 @@ class Run:
     workflow_type: str
     run_number: int
     command: Sequence[str]
-    model: str
-    provider: str
+    model: str | None
+    provider: str | None
     columns: Row
     """Further columns of its record: hw_id, env_id, baseline_id, is_cold_start."""
 
@@ -116,7 +116,7 @@ class Recording:
             sampler = Sampler(sensor, clock)
             try:
                 sampler.start()
-            except OSError as error:
+            except Exception as error:  # whatever a driver raises: the other sensors go on
                 tell(f"{sensor.name}: not sampled, {error}")
                 continue
             for warning in sensor.warnings:
@@ -345,7 +345,7 @@ def describe_exit(exit_code: int) -> str:
 
 def _follow(command: Command, recording: Recording, record: _Record, clock: Clock, tell: Tell) -> Ended:
     """Wait for the command's end, writing what was measured every now and then."""
-    flush_at_ns = record.start_ns + _pause_ns(0)
+    flush_at_ns = record.start_ns + pause_ns(0)
     while (ended := command.wait(DRAIN_EVERY_S)) is None:
         recording.drain()
         now_ns = clock.now_ns()
@@ -356,11 +356,12 @@ def _follow(command: Command, recording: Recording, record: _Record, clock: Cloc
                 record.place.drop(contract.RUNS, [record.row()], record.day)
             except DropFailed as error:  # the samples are kept, and there may be room again before the end
                 tell(str(error))
-            flush_at_ns = now_ns + _pause_ns(now_ns - record.start_ns)
+            flush_at_ns = now_ns + pause_ns(now_ns - record.start_ns)
     return ended
 
 
-def _pause_ns(elapsed_ns: int) -> int:
+def pause_ns(elapsed_ns: int) -> int:
+    """How long after this much of the run it is written again."""
     shortest, longest = (round(seconds * NS) for seconds in FLUSH_EVERY_S)
     return min(max(elapsed_ns // FLUSH_SHARE, shortest), longest)
 

@@ -28,6 +28,7 @@ from collectors.sensors.cpu import CpuSensor
 from collectors.sensors.cpu_model import BUSY_WATTS, IDLE_WATTS, CpuModelSensor
 from collectors.sensors.fingerprint import environment_config, hardware_config
 from collectors.sensors.gpu import GpuSensor
+from collectors.sensors.idle_baseline import WINDOWS
 from collectors.sensors.interrupts import InterruptsSensor
 from collectors.sensors.rapl import RaplSensor
 from collectors.sensors.thermal import ThermalSensor
@@ -41,18 +42,21 @@ PAIR: Final[tuple[Workflow, Workflow]] = ("linear", "agentic")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an experiment is about; `country` is the ISO 3166 code of the grid region."""
+    """What an experiment is about; what is not known is None. `country` is the ISO 3166 code of the grid region."""
 
     experiment: str
-    task: str
-    model: str
-    provider: str
+    task: str | None = None
+    model: str | None = None
+    provider: str | None = None
     country: str | None = None
+
+    def __str__(self) -> str:
+        return self.task or self.experiment
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far run_command() or compare() has come: `done` of `total` runs, warm-ups included, and what comes next."""
+    """How far it has come: `done` of `total` runs (warm-ups included) or windows, and what comes next."""
 
     done: int
     total: int
@@ -113,6 +117,8 @@ class Session:
         self._tell_anyone = tell
         self._told: set[str] = set()
         self._sensors = all_sensors(sys, proc)
+        self.interrupted_by: int | None = None
+        """The signal that ended the last series early."""
         self.energy_sensor = self._choose_energy_sensor()
         self.host = Host(self._choose_sensors(), sys, proc)
         self.hardware = hardware_config(sys, proc, hostname=self.place.host)
@@ -126,9 +132,7 @@ class Session:
         """Whether energy is estimated from CPU time, because this host has no readable counter."""
         return self.energy_sensor.name == CpuModelSensor.name
 
-    def run_baseline(
-        self, *, seconds: int = idle_baseline.WINDOWS, on_progress: idle_baseline.Progress = lambda done, wanted: None
-    ) -> Row:
+    def run_baseline(self, *, seconds: int = WINDOWS, on_progress: OnProgress = lambda progress: None) -> Row:
         """Measure idle power over windows of one second, drop it and keep it for the runs of the next 24 hours.
 
         Returns the idle_baselines record. Raises NoBaseline when the host is too busy, DropFailed.
@@ -138,7 +142,7 @@ class Session:
             self.energy_sensor,
             gpu=gpu,
             windows=seconds,
-            progress=on_progress,
+            progress=lambda done, total: on_progress(Progress(done, total, "idle baseline")),
             sys=self.host.sys,
             proc=self.host.proc,
         )
@@ -173,7 +177,7 @@ class Session:
         before = len(experiment.results)
         with self._running(experiment) as interruptions:
             for n in range(repeat):
-                on_progress(Progress(n, repeat, f"{subject.task}: {workflow} {n + 1} of {repeat}"))
+                on_progress(Progress(n, repeat, f"{subject}: {workflow} {n + 1} of {repeat}"))
                 number = experiment.numbers[workflow] + 1
                 result = self._run(experiment, workflow, number, command, interruptions, quiet)
                 if interruptions.signal is not None or not result.started:
@@ -202,11 +206,11 @@ class Session:
         total = 2 * repeat + len(PAIR)
         with self._running(experiment) as interruptions:
             for done, workflow in enumerate(PAIR):
-                on_progress(Progress(done, total, f"{subject.task}: {workflow} warm-up"))
+                on_progress(Progress(done, total, f"{subject}: {workflow} warm-up"))
                 self._warm_up(experiment, workflow, commands[workflow], interruptions)
             number = max(experiment.numbers[workflow] for workflow in PAIR)
-            for done, (pair, workflow) in enumerate(_alternating(repeat), start=len(PAIR)):
-                on_progress(Progress(done, total, f"{subject.task}: {workflow} {pair} of {repeat}"))
+            for done, (pair, workflow) in enumerate(alternating(repeat), start=len(PAIR)):
+                on_progress(Progress(done, total, f"{subject}: {workflow} {pair} of {repeat}"))
                 interruptions.sleep(cooldown_s)
                 if interruptions.signal is not None:
                     break
@@ -283,7 +287,7 @@ class Session:
         if subject not in self._experiments:
             created_at = datetime.now(UTC)
             names = (subject.experiment, subject.task, subject.model, subject.provider)
-            source_id = "/".join((self.id, *names))
+            source_id = "/".join((self.id, *(name or "" for name in names)))
             key = ids.exp_key(PRODUCER, self.place.host, source_id, created_at)
             env_id = self._environment(command)
             self._experiments[subject] = _Experiment(subject, source_id, key, created_at, env_id)
@@ -304,6 +308,7 @@ class Session:
                 with suppress(OSError):  # the disk may be full; what went wrong first is what is told
                     self._drop_experiment(experiment, "partial" if experiment.completed else "failed", str(error))
                 raise
+            self.interrupted_by = interruptions.signal
             experiment.interrupted = interruptions.signal is not None
             errors = [result.error for result in experiment.results if result.error]
             self._drop_experiment(experiment, experiment.final_status(), errors[-1] if errors else None)
@@ -396,7 +401,8 @@ def all_sensors(sys: Path = Path("/sys"), proc: Path = Path("/proc")) -> dict[st
     return {sensor.name: sensor for sensor in sensors}
 
 
-def _alternating(pairs: int) -> Iterator[tuple[int, Workflow]]:
+def alternating(pairs: int) -> Iterator[tuple[int, Workflow]]:
+    """The number and the form of each run of so many pairs: neither form always comes first."""
     for pair in range(1, pairs + 1):
         for workflow in PAIR if pair % 2 else PAIR[::-1]:
             yield pair, workflow

@@ -1,0 +1,265 @@
+"""The `alems-collect` command. Each command imports what it needs: help and errors come at once."""
+
+import csv
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from collectors.measure import RunResult
+    from collectors.session import Progress, Session
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Measure programs on this host, or read other systems' stores, into a landing folder of Parquet files.",
+)
+
+SIGNAL_EXIT: Final = 128  # a shell's exit code for a command that signal n ended is 128 + n
+
+Row = dict[str, Any]
+
+
+class Workflow(StrEnum):
+    """The form of a measured program."""
+
+    linear = "linear"
+    agentic = "agentic"
+
+
+def default_landing() -> Path:
+    """landing in the folder that ALEMS_WAREHOUSE names, else in ./warehouse."""
+    return Path(os.environ.get("ALEMS_WAREHOUSE") or "warehouse") / "landing"
+
+
+LandingOption = Annotated[
+    Path | None,
+    typer.Option("--landing", help="Landing folder; default $ALEMS_WAREHOUSE/landing or ./warehouse/landing."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON, also to a terminal.")]
+CountryOption = Annotated[str | None, typer.Option(help="ISO 3166 code of the grid region, e.g. DE.")]
+RepeatOption = Annotated[int, typer.Option(min=1, help="How many times.")]
+
+
+def main() -> None:
+    """Run the command; what is known to go wrong is one line on stderr and exit code 1."""
+    try:
+        app()
+    except (OSError, RuntimeError) as error:
+        _say(f"alems-collect: {_message(error)}", style="red")
+        sys.exit(1)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Which sensors this host has; for those that it has not: why, and how to enable them."""
+    from collectors.doctor import examine
+
+    findings = [asdict(finding) for finding in examine()]
+    if not as_json:
+        findings = [finding | {"available": "yes" if finding["available"] else "no"} for finding in findings]
+    _show(findings, as_json, "Sensors of this host")
+
+
+@app.command()
+def baseline(
+    seconds: Annotated[int, typer.Option(min=1, help="Windows of one second to measure.")] = 30,
+    landing: LandingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the idle power of this host, for the runs of the next 24 hours. Leave the host alone meanwhile."""
+    session = _session(landing)
+    with _progress_bar() as on_progress:
+        record = session.run_baseline(seconds=seconds, on_progress=on_progress)
+    known = {name: value for name, value in record.items() if value is not None}
+    if as_json:
+        _show([known], as_json, "")
+    else:
+        _show([{"idle baseline": name, "value": value} for name, value in known.items()], as_json, "")
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(
+    experiment: Annotated[str, typer.Option(help="Experiment name.")],
+    task: Annotated[str, typer.Option(help="Task identifier.")],
+    workflow: Annotated[Workflow, typer.Option(help="Form of the program.")],
+    model: Annotated[str, typer.Option(help="Model name.")],
+    provider: Annotated[str, typer.Option(help="Who serves the model.")],
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD …", help="The command and its arguments.")],
+    country: CountryOption = None,
+    repeat: RepeatOption = 1,
+    landing: LandingOption = None,
+) -> None:
+    """Measure a command. Its output and its exit code are passed on; what the collector says goes to stderr."""
+    from collectors.session import Subject
+
+    session = _session(landing)
+    subject = Subject(experiment, task, model, provider, country)
+    results = session.run_command(subject, workflow.value, command, repeat=repeat)
+    for result in results:
+        error = f", {result.error}" if result.error else ""
+        samples = result.rows.get("energy_samples", 0)
+        _say(
+            f"{workflow.value} run {result.run_number} of {subject}: {result.status}{error}; {result.seconds:.2f} s, "
+            f"{samples} energy samples{' (estimated)' if session.is_estimated else ''}"
+        )
+    sys.exit(_exit_code(session, results))
+
+
+@app.command()
+def compare(
+    linear: Annotated[str, typer.Option(help="The linear form's command line; no shell.")],
+    agentic: Annotated[str, typer.Option(help="The agentic form's command line; no shell.")],
+    experiment: Annotated[str, typer.Option(help="Experiment name.")] = "comparison",
+    task: Annotated[str | None, typer.Option(help="Task identifier.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model name.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Who serves the model.")] = None,
+    country: CountryOption = None,
+    repeat: RepeatOption = 3,
+    cooldown: Annotated[float, typer.Option(min=0, help="Seconds to wait before each run.")] = 2.0,
+    landing: LandingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure pairs of a linear and an agentic form: each warmed up once, the order alternating from pair to pair."""
+    from collectors.session import Subject
+
+    commands = [shlex.split(line) for line in (linear, agentic)]
+    if not all(commands):
+        raise typer.BadParameter("--linear and --agentic each need a command")
+    session = _session(landing)
+    subject = Subject(experiment, task, model, provider, country)
+    with _progress_bar() as on_progress:
+        results = session.compare(subject, *commands, repeat=repeat, cooldown_s=cooldown, on_progress=on_progress)
+    _show([_summary(result) for result in results], as_json, f"Runs of {subject}")
+    sys.exit(_exit_code(session, results))
+
+
+@app.command("alems-store")
+def alems_store(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="SQLite stores of A-LEMS; never modified.")],
+    landing: LandingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Drop what existing A-LEMS stores hold; of one dropped before, only what is new."""
+    from collectors.sources.alems_store import import_store
+
+    rows: list[Row] = []
+    for path in paths:
+        with _progress_bar() as on_progress:
+            summary = import_store(path, landing or default_landing(), progress=_by_table(on_progress))
+        for note in summary.notes:
+            _say(f"{path}: {note}", style="yellow")
+        rows += [{"store": str(path), "dataset": name, "rows": count} for name, count in summary.rows.items()]
+    _show(rows, as_json, "Dropped")
+
+
+def _session(landing: Path | None) -> "Session":
+    from collectors.session import Session
+
+    return Session(landing or default_landing(), tell=lambda message: _say(message, style="yellow"))
+
+
+def _exit_code(session: "Session", results: Sequence["RunResult"]) -> int:
+    """As a shell has it: of the signal that ended the series, else of the first command that failed."""
+    if session.interrupted_by is not None:
+        return SIGNAL_EXIT + session.interrupted_by
+    failed = next((result.exit_code for result in results if result.exit_code), 0)
+    return failed if failed >= 0 else SIGNAL_EXIT - failed
+
+
+def _summary(result: "RunResult") -> Row:
+    return {
+        "pair": result.run_number,
+        "workflow": result.workflow_type,
+        "status": result.status,
+        "seconds": round(result.seconds, 3),
+        "energy samples": result.rows.get("energy_samples", 0),
+        "events": result.rows.get("orchestration_events", 0),
+        "rejected lines": result.rows.get("rejected_lines", 0),
+        "error": result.error,
+    }
+
+
+# What a person or a pipe sees
+
+
+def _show(rows: Sequence[Row], as_json: bool, title: str) -> None:
+    """Rows of equal keys on stdout: a table for a person, tab-separated values for a pipe, JSON where asked for."""
+    if as_json:
+        print(json.dumps(rows, default=str, indent=2))
+    elif not sys.stdout.isatty():
+        writer = csv.writer(sys.stdout, dialect="excel-tab", lineterminator="\n")
+        writer.writerows([list(rows[0]) if rows else [], *(row.values() for row in rows)])
+    else:
+        _show_table(rows, title)
+
+
+def _show_table(rows: Sequence[Row], title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, title_justify="left")
+    for name in rows[0] if rows else ():
+        table.add_column(name)
+    for row in rows:
+        cells = ["" if value is None else str(value) for value in row.values()]
+        table.add_row(*(Text(cell, style=CELL_STYLES.get(cell, "")) for cell in cells))
+    Console().print(table)
+
+
+CELL_STYLES: Final = {"yes": "green", "no": "red", "completed": "green", "partial": "yellow", "failed": "red"}
+
+
+def _say(message: str, style: str = "") -> None:
+    """One line on stderr, coloured for a person."""
+    if not sys.stderr.isatty():
+        print(message, file=sys.stderr)
+        return
+    from rich.console import Console
+
+    Console(stderr=True).print(message, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[["Progress"], None]]:
+    """A progress bar on stderr for a person; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda progress: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda state: bar.update(task, description=state.text, completed=state.done, total=state.total)
+
+
+def _by_table(on_progress: Callable[["Progress"], None]) -> Callable[[str, int, int], None]:
+    from collectors.session import Progress
+
+    return lambda table, done, total: on_progress(Progress(done, total, table))
+
+
+def _message(error: Exception) -> str:
+    """The error's own words, without the errno that Python puts before them."""
+    if isinstance(error, OSError) and error.filename is None and error.strerror:
+        return error.strerror
+    return str(error)
+
+
+if __name__ == "__main__":
+    main()
