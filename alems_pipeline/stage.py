@@ -28,12 +28,13 @@ from alems_pipeline.rules import (
     split,
     within_run_rules,
 )
-from collectors.contract import RECORD_DATASETS, REJECTED_LINES, REPORTED_TAX, RUNS, Dataset
+from alems_pipeline.usage_rules import usage_rules
+from collectors.contract import RECORD_DATASETS, REJECTS, REPORTED_TAX, RUNS, Dataset
 from collectors.dataset import Column
 from collectors.ids import run_key, time_ordered_id
 
-STAGED: Final = [dataset for dataset in RECORD_DATASETS if dataset is not REJECTED_LINES]
-"""The record datasets that have a stage table: a rejected line is only ever quarantined."""
+STAGED: Final = [dataset for dataset in RECORD_DATASETS if dataset not in REJECTS]
+"""The record datasets that have a stage table: what was rejected is only ever quarantined."""
 
 LANDING_DATE: Final = Column("landing_date", pa.date32(), "Day of the landing folder that it came from")
 RUN_ID: Final = Column("run_id", pa.int64(), "The run's id: its start in seconds, then 22 bits of its run_key")
@@ -161,7 +162,7 @@ def sift(dataset: Dataset, rows: pl.DataFrame, day: date, runs: pl.DataFrame) ->
     landed = normalised(rows).sort(key_first(dataset), nulls_last=True)
     once = landed.filter(~same_as_previous(dataset.column_names))
     good, bad = split(*_with_rules(dataset, once, day, runs))
-    if dataset is REJECTED_LINES:
+    if dataset in REJECTS:
         bad = pl.concat([bad, good.with_columns(pl.col("reason").alias(REASON))])
         good = good.clear()
     replaced = 0
@@ -194,7 +195,7 @@ def _with_rules(
             rows = rows.join(ids, on=f"{kind}_run_key", how="left", maintain_order="left")
         unknown = pl.col("linear_run_id").is_null() & pl.col("agentic_run_id").is_null()
         return rows, [*rules, Rule(UNKNOWN_RUN, unknown)]
-    return rows, rules
+    return rows, [*rules, *usage_rules(dataset, day)]
 
 
 def number_runs(runs: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ validates against it and the data dictionary is made from it.
 from datetime import date
 from typing import Final
 
-from collectors.contract_usage import USAGE_DATASETS
+from collectors.contract_usage import USAGE_DATASETS, USAGE_REJECTS
 from collectors.dataset import TS, B, I, R, T, optional, required
 from collectors.dataset import Column as Column
 from collectors.dataset import Dataset as Dataset
@@ -490,5 +490,7 @@ DATASETS: Final[dict[str, Dataset]] = {
         GPU_SAMPLES,
     )
 }
+REJECTS: Final = (REJECTED_LINES, USAGE_REJECTS)
+"""Datasets of what could not be understood where it was collected: quarantined whole, each row with its own reason."""
 RECORD_DATASETS: Final = [d for d in DATASETS.values() if d.kind == "record"]
 SAMPLE_DATASETS: Final = [d for d in DATASETS.values() if d.kind == "sample"]
