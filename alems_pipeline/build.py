@@ -5,7 +5,7 @@ Assets and the `alems` command call these functions; nothing here knows of Dagst
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +19,15 @@ from alems_pipeline.warehouse import Publication, Warehouse
 _PACKAGE: Final = Path(__file__).resolve().parent
 _COLLECTORS: Final = _PACKAGE.parent / "collectors"
 
+_DAY_MODULES: Final = (
+    "ids", "landing", "rules", "stage", "samples", "energy_samples", "unwrap", "lake_files", "lake",
+)  # fmt: skip
+
 DAY_CODE: Final = sql_files.code_hash(
     _COLLECTORS / "contract.py",
+    _COLLECTORS / "dataset.py",
     _COLLECTORS / "ids.py",
-    *(_PACKAGE / name for name in ("ids.py", "landing.py", "stage.py", "lake.py", "unwrap.py")),
+    *(_PACKAGE / f"{name}.py" for name in _DAY_MODULES),
     SQL_ROOT / "day",
 )
 """Version of the code that turns a landed day into the lake; a day built by another version is built again."""
@@ -49,13 +54,7 @@ class Plan:
     @property
     def ranges(self) -> list[tuple[date, date]]:
         """The days as contiguous ranges, first and last day included."""
-        ranges: list[tuple[date, date]] = []
-        for day in self.days:
-            if ranges and ranges[-1][1] + timedelta(days=1) == day:
-                ranges[-1] = (ranges[-1][0], day)
-            else:
-                ranges.append((day, day))
-        return ranges
+        return landing.ranges(self.days)
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,12 @@ def plan(
     pending = landing.pending(con, files)
     unplaced = [file for file in pending if file.landing_date is None]
     landing.register_unplaced(con, unplaced)
+    landing.forget_removed(con, files)
     stale = {
         row[0]
         for row in con.execute("SELECT landing_date FROM ops.day_builds WHERE code_hash <> ?", [DAY_CODE]).fetchall()
     }
-    pending_days = {file.landing_date for file in pending if file.landing_date is not None}
+    pending_days = set(landing.days_to_build(con, files))
     asked = {
         file.landing_date
         for file in files
@@ -100,15 +100,8 @@ def plan(
         and (first or date.min) <= file.landing_date <= (last or date.max)
     }
     days = sorted(pending_days | stale | asked)
-    built_at, published_at, published_code = con.execute(
-        """
-        SELECT
-            (SELECT max(built_at) FROM ops.day_builds),
-            max(published_at),
-            arg_max(code_hash, published_at)
-        FROM ops.publications
-        """
-    ).fetchall()[0]
+    [(built_at,)] = con.execute("SELECT max(built_at) FROM ops.day_builds").fetchall()
+    published = warehouse.last_publication()
     reasons = []
     if pending_days:
         reasons.append(f"{len(pending) - len(unplaced)} new landing file(s) on {len(pending_days)} day(s)")
@@ -119,13 +112,13 @@ def plan(
     if unplaced:
         reasons.append(f"{len(unplaced)} landing file(s) that belong to no day")
     tables = bool(days) or bool(unplaced)
-    if published_at is None or not warehouse.published_path.exists():
+    if published is None:
         tables = True
         reasons.append("nothing published yet")
-    elif published_code != TABLE_CODE:
+    elif published[1] != TABLE_CODE:
         tables = True
         reasons.append("SQL changed since the last publication")
-    elif built_at is not None and built_at > published_at:
+    elif built_at is not None and built_at > published[0]:
         tables = True
         reasons.append("days built since the last publication")
     fingerprint = sql_files.digest(

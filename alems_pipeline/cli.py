@@ -18,8 +18,9 @@ from alems_pipeline.query import OutputFormat, parse_params, run_query, show
 from alems_pipeline.warehouse import NotPublished, PublishRefused, Warehouse, WarehouseBusy, default_home
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
-out = Console()
-err = Console(stderr=True)
+# A pipe has no width: lines are not folded there.
+out = Console(width=None if sys.stdout.isatty() else 240)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else 240)
 
 WarehouseOption = Annotated[
     Path | None, typer.Option("--warehouse", help="Warehouse folder; default ALEMS_WAREHOUSE or ./warehouse.")

@@ -1,5 +1,6 @@
 """Folders of `sql/` as Dagster assets: one multi-asset per layer, one asset per file, one transaction per step."""
 
+import re
 from collections.abc import Iterator
 
 import dagster as dg
@@ -27,9 +28,9 @@ def lake_key(dataset: str) -> dg.AssetKey:
 
 
 def asset_deps(file: SqlFile) -> list[dg.AssetKey]:
-    """What a file reads, as assets: its `depends`, and the lake datasets that stand in its text."""
+    """What a file reads, as assets: its `depends`, and the lake datasets that stand in its text, whole or of a day."""
     keys = {asset_key(name) for name in file.depends}
-    keys |= {lake_key(d.name) for d in SAMPLE_DATASETS if f"{{lake:{d.name}}}" in file.text}
+    keys |= {lake_key(d.name) for d in SAMPLE_DATASETS if re.search(rf"{{lake:{d.name}}}|\bday_{d.name}\b", file.text)}
     return sorted(keys - {asset_key(file.qualified_name)}, key=str)
 
 
@@ -77,16 +78,19 @@ def table_metadata(con: duckdb.DuckDBPyConnection, file: SqlFile) -> dict[str, o
 
 
 def _column_lineage(con: duckdb.DuckDBPyConnection, file: SqlFile, columns: list[str]) -> dg.TableColumnLineage:
-    """Columns that a file carries on under their own name; a computed column's comment says what it is made of."""
-    sources: dict[str, list[dg.TableColumnDep]] = {}
+    """Columns that a file carries on under their own name, each from the first table of its `depends` that has it.
+
+    A computed column has none: its comment says what it is made of.
+    """
+    sources: dict[str, dg.TableColumnDep] = {}
     for name in file.depends:
         schema, table = sql_files.qualified(name).split(".")
         rows = con.execute(
             "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?", [schema, table]
         ).fetchall()
         for (column,) in rows:
-            sources.setdefault(column, []).append(dg.TableColumnDep(asset_key(name), column))
-    return dg.TableColumnLineage({column: sources[column] for column in columns if column in sources})
+            sources.setdefault(column, dg.TableColumnDep(asset_key(name), column))
+    return dg.TableColumnLineage({column: [sources[column]] for column in columns if column in sources})
 
 
 def layer_asset(layer: str) -> dg.AssetsDefinition:
@@ -94,10 +98,9 @@ def layer_asset(layer: str) -> dg.AssetsDefinition:
     files = sql_files.layer_files(layer)
 
     @dg.multi_asset(
-        name=layer,
+        name=f"build_{layer}",
         specs=[asset_spec(file) for file in files],
         can_subset=True,
-        internal_asset_deps=None,
     )
     def build_layer(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource

@@ -30,7 +30,7 @@ class BrokenSqlFile(ValueError):
     """A file of sql/ does not keep to the form that its folder's README describes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a file is read once: it is equal to itself only, and a key of dicts
 class SqlFile:
     """One file of `sql/`. `depends` are names as in SQL, with their schema unless it is main."""
 

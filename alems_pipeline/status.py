@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
+from rich.box import HEAVY_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -84,7 +85,9 @@ def show_status(status: dict[str, Any], console: Console) -> None:
         rows = status.get(name)
         if not isinstance(rows, list) or not rows:
             continue
-        table = Table(title=name.replace("_", " "), title_justify="left")
+        table = Table(
+            title=name.replace("_", " "), title_justify="left", box=HEAVY_HEAD if console.is_terminal else None
+        )
         for column, value in rows[0].items():
             table.add_column(column, justify="right" if isinstance(value, int) else "left", overflow="fold")
         for row in rows:

@@ -121,6 +121,19 @@ class Warehouse:
         finally:
             con.close()
 
+    def last_publication(self) -> tuple[datetime, str] | None:
+        """When the published file was made and by which code, as it says itself; None where there is none.
+
+        The build file's books may be ahead: a publication whose copy failed stands there already.
+        """
+        if not self.published_path.exists():
+            return None
+        with self.read() as con:
+            rows = con.execute(
+                "SELECT published_at, code_hash FROM ops.publications ORDER BY 1 DESC LIMIT 1"
+            ).fetchall()
+        return rows[0] if rows else None
+
     def publish(self, code_hash: str) -> Publication:
         """Replace the published file by a copy of the build file.
 
@@ -140,9 +153,7 @@ class Warehouse:
                         f"{self.build_path}: not published, {len(failures)} blocking check(s) failed: {listed}. "
                         "`alems status` lists them; mend the input or the rule, then run `alems materialize`."
                     )
-                con.execute(
-                    "INSERT INTO ops.publications BY NAME SELECT ?::TIMESTAMPTZ AS published_at", [published_at]
-                )
+                con.execute("INSERT INTO ops.publications VALUES (?, ?)", [published_at, code_hash])
                 con.execute("CHECKPOINT")
             finally:
                 con.close()

@@ -2,13 +2,10 @@
 
 import dagster as dg
 
-from alems_pipeline import sql_files
-from alems_pipeline.defs.lake import LAKE, STAGE
-from alems_pipeline.sql_asset import asset_key
+from alems_pipeline.defs.lake import DAY_KEYS, LAKE_KEYS
+from alems_pipeline.sql_asset import STAGE_KEY
 
-LAKE_SELECTION = dg.AssetSelection.assets(
-    STAGE.key, *(spec.key for spec in LAKE), *(asset_key(f.qualified_name) for f in sql_files.layer_files("day"))
-)
+LAKE_SELECTION = dg.AssetSelection.assets(STAGE_KEY, *LAKE_KEYS, *DAY_KEYS)
 
 lake_job = dg.define_asset_job(
     "lake", selection=LAKE_SELECTION, description="Landed days into the lake, a range of days at a time."

@@ -11,41 +11,46 @@ from alems_pipeline.defs.resources import WarehouseResource
 from alems_pipeline.sql_asset import OWNERS, STAGE_KEY, asset_key, asset_spec, lake_key, table_metadata
 from collectors.contract import RECORD_DATASETS, SAMPLE_DATASETS
 
+_RECORDS = [dataset.name for dataset in RECORD_DATASETS]
 DAY_FILES = sql_files.layer_files("day")
 
-STAGE = dg.AssetSpec(
-    STAGE_KEY,
-    description="Validated landing records, one table stage.<dataset> each: "
-    + ", ".join(d.name for d in RECORD_DATASETS),
-    group_name="landing",
-    kinds={"parquet", "duckdb"},
-    owners=OWNERS,
-    tags={"layer": "stage"},
-    code_version=build.DAY_CODE,
-)
-LAKE = [
-    dg.AssetSpec(
-        lake_key(d.name),
-        deps=[STAGE_KEY],
-        description=d.doc,
+LAKE_KEYS = [lake_key(dataset.name) for dataset in SAMPLE_DATASETS]
+DAY_KEYS = [asset_key(file.qualified_name) for file in DAY_FILES]
+
+
+def specs() -> list[dg.AssetSpec]:
+    """The assets of a day: its records, its lake files, what is reduced from them. (A list at module level would be
+    loaded by Dagster a second time.)"""
+    stage = dg.AssetSpec(
+        STAGE_KEY,
+        description=f"Validated landing records, a table stage.<dataset> for each of {', '.join(_RECORDS)}",
         group_name="landing",
-        kinds={"parquet", "polars"},
+        kinds={"parquet", "duckdb"},
         owners=OWNERS,
-        tags={"layer": "lake"},
+        tags={"layer": "stage"},
         code_version=build.DAY_CODE,
     )
-    for d in SAMPLE_DATASETS
-]
-REDUCED = [asset_spec(file).replace_attributes(group_name="landing") for file in DAY_FILES]
+    lake_files = [
+        stage.replace_attributes(
+            key=lake_key(dataset.name),
+            deps=[STAGE_KEY],
+            description=dataset.doc,
+            kinds={"parquet", "polars"},
+            tags={"layer": "lake"},
+        )
+        for dataset in SAMPLE_DATASETS
+    ]
+    reduced = [asset_spec(file).replace_attributes(group_name="landing") for file in DAY_FILES]
+    return [stage, *lake_files, *reduced]
 
 
 @dg.multi_asset(
-    name="lake",
-    specs=[STAGE, *LAKE, *REDUCED],
+    name="build_lake",
+    specs=specs(),
     partitions_def=days,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def lake(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
+def build_lake(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
     """Build days from all their landing files; a day is one unit, so its assets are not built apart."""
     wanted = [date.fromisoformat(key) for key in context.partition_keys]
     done = 0

@@ -7,21 +7,26 @@ from alems_pipeline.defs.resources import WarehouseResource
 from alems_pipeline.defs.sensors import wanted_runs
 
 
-def nightly(job: dg.UnresolvedAssetJobDefinition, cron: str) -> dg.ScheduleDefinition:
-    """A nightly tick that asks for the runs of one job that are wanted then."""
-
-    @dg.schedule(name=f"nightly_{job.name}", job=job, cron_schedule=cron, execution_timezone="UTC")
-    def tick(
-        context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
-    ) -> list[dg.RunRequest] | dg.SkipReason:
-        wanted = wanted_runs(context.instance, warehouse)
-        if isinstance(wanted, dg.SkipReason):
-            return wanted
-        own = [request for request in wanted if request.job_name == job.name]
-        return own or dg.SkipReason(f"other work comes first: {len(wanted)} run(s) of another job are wanted")
-
-    return tick
+def _wanted_of(
+    job_name: str, context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """What is wanted of one job: a schedule can only start its own."""
+    wanted = wanted_runs(context.instance, warehouse)
+    if isinstance(wanted, dg.SkipReason):
+        return wanted
+    own = [request for request in wanted if request.job_name == job_name]
+    return own or dg.SkipReason(f"{len(wanted)} run(s) of another job come first")
 
 
-nightly_lake = nightly(lake_job, "0 2 * * *")
-nightly_warehouse = nightly(warehouse_job, "0 3 * * *")
+@dg.schedule(job=lake_job, cron_schedule="0 2 * * *", execution_timezone="UTC")
+def nightly_lake(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> list[dg.RunRequest] | dg.SkipReason:
+    return _wanted_of(lake_job.name, context, warehouse)
+
+
+@dg.schedule(job=warehouse_job, cron_schedule="0 3 * * *", execution_timezone="UTC")
+def nightly_warehouse(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> list[dg.RunRequest] | dg.SkipReason:
+    return _wanted_of(warehouse_job.name, context, warehouse)

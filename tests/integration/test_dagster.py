@@ -88,8 +88,10 @@ def test_jobs_run_and_carry_metadata(example_landing: Path, tmp_path: Path) -> N
 def test_the_sensor_asks_for_ranges_then_for_the_tables_then_for_nothing(example_landing: Path, tmp_path: Path) -> None:
     home = warehouse_with(example_landing, tmp_path)
     resource = WarehouseResource(database=str(Warehouse(home).build_path))
-    with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_sensor_context(instance=instance, resources={"warehouse": resource})
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(instance=instance, resources={"warehouse": resource}) as context,
+    ):
         [request] = new_landing_files(context)
         assert request.job_name == "lake"
         assert {k: request.tags[k] for k in RANGE} == RANGE

@@ -1,0 +1,92 @@
+"""`alems demo`: a short session really measured on this host, the example stores beside it, and the tax by task."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import duckdb
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from alems_pipeline.warehouse import Warehouse
+from collectors import workload
+from collectors.session import BaselineRefused, Session, Subject
+from collectors.session import Progress as SessionProgress
+from collectors.sources.alems_store import import_store
+
+EXAMPLES: Final = Path(__file__).resolve().parent.parent / "tests" / "data"
+EXAMPLE_STORES: Final = ("host_a.db", "host_b.db")
+
+TAX_BY_TASK: Final = """
+    SELECT
+        e.task_name,
+        h.hostname,
+        CASE WHEN t.is_estimated THEN 'estimated' ELSE 'measured' END AS energy,
+        count(*) AS pairs,
+        median(t.tax_multiplier) AS median_times,
+        min(t.tax_multiplier) AS least_times,
+        max(t.tax_multiplier) AS most_times,
+        median(t.tax_percent) AS median_share_percent,
+        median(l.total_energy_uj) / 1e6 AS linear_j,
+        median(a.total_energy_uj) / 1e6 AS agentic_j,
+        median(a.energy_lo_uj) / 1e6 AS agentic_lo_j,
+        median(a.energy_hi_uj) / 1e6 AS agentic_hi_j
+    FROM main.orchestration_tax_summary AS t
+    JOIN main.runs AS a ON a.run_id = t.agentic_run_id
+    JOIN main.runs AS l ON l.run_id = t.linear_run_id
+    JOIN main.experiments AS e ON e.exp_id = t.exp_id
+    LEFT JOIN main.hardware_config AS h ON h.hw_id = a.hw_id
+    GROUP BY ALL
+    ORDER BY ALL
+"""
+
+
+def collect(files: Warehouse, seconds: int, pairs: int, out: Console, err: Console) -> None:
+    """Measure an idle baseline and linear/agentic pairs of each built-in task; then land the example stores."""
+    session = Session(files.landing, tell=lambda message: out.print(f"  {message}", highlight=False, markup=False))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+        bar = progress.add_task("", total=None)
+
+        def show(state: SessionProgress) -> None:
+            progress.update(bar, description=state.text, completed=state.done, total=state.total)
+
+        out.print(f"Idle baseline: {seconds} s. Leave the machine alone meanwhile.", highlight=False)
+        try:
+            session.run_baseline(seconds=seconds, on_progress=show)
+        except BaselineRefused as refused:
+            out.print(f"  no baseline: {refused}", highlight=False, markup=False)
+        for task in workload.TASKS:
+            out.print(f"Measuring {pairs} linear/agentic pairs of the task {task}.", highlight=False)
+            subject = Subject(experiment="demo", task=task, model="trigram", provider="local")
+            session.compare(
+                subject, _command("linear", task), _command("agentic", task), repeat=pairs, on_progress=show
+            )
+    for store in EXAMPLE_STORES:
+        import_store(EXAMPLES / store, files.landing)
+    out.print(f"Landed {len(EXAMPLE_STORES)} example A-LEMS stores ({', '.join(EXAMPLE_STORES)}).", highlight=False)
+
+
+def _command(workflow: str, task: str) -> list[str]:
+    return [sys.executable, "-m", "collectors.workload", workflow, "--task", task]
+
+
+def print_tax(con: duckdb.DuckDBPyConnection, out: Console) -> None:
+    """Orchestration tax by task: how much more dynamic energy the agentic form takes than the linear one."""
+    table = Table(title="Orchestration tax by task: dynamic energy, agentic ÷ linear", title_justify="left")
+    for name in ("task", "host", "energy", "pairs", "median ×", "range ×", "share of agentic", "linear J", "agentic J",
+                 "agentic bounds J"):  # fmt: skip
+        table.add_column(name, justify="left" if name in ("task", "host", "energy") else "right")
+    for task, host, energy, pairs, median, least, most, share, linear, agentic, lo, hi in con.execute(
+        TAX_BY_TASK
+    ).fetchall():
+        table.add_row(
+            task, host, energy, str(pairs), _number(median), f"{_number(least)} – {_number(most)}",
+            _number(share, "%", 0), _number(linear), _number(agentic), f"{_number(lo)} – {_number(hi)}",
+        )  # fmt: skip
+    out.print(table)
+
+
+def _number(value: float | None, unit: str = "", digits: int = 2) -> str:
+    return "–" if value is None else f"{value:.{digits}f}{unit}"
