@@ -74,8 +74,10 @@ class Sampler:
         self._stopping = False
         self._running.acquire()
         started, _ = self._sample()
+        # A sleep costs a quarter less than a lock with a timeout, but nobody can end it: only for short periods.
+        wait = time.sleep if self.sensor.period_s <= SHORT_WAIT_S else self._wait_for_stop
         self._thread = threading.Thread(
-            target=self._loop, args=(started, self._wait), name=f"sampler-{self.sensor.name}", daemon=True
+            target=self._loop, args=(started, wait), name=f"sampler-{self.sensor.name}", daemon=True
         )
         self._thread.start()
 
@@ -116,28 +118,28 @@ class Sampler:
             interval_max_ms=self._intervals.max_ms,
         )
 
-    def _loop(self, started_ns: int, wait: Callable[[float], bool]) -> None:
-        """Sample at every deadline until wait(seconds) says that the sampler was stopped."""
+    def _loop(self, started_ns: int, wait: Callable[[float], object]) -> None:
+        """Sample at every deadline until stopped; wait(seconds) may return early then."""
         period = self._period_ns
-        deadline = started_ns + period
-        previous, now = started_ns, self._clock.monotonic_ns()
-        while not wait((deadline - now) / NS):
-            tick, now = self._sample()
-            self._intervals.add(tick - previous)
-            previous = tick
+        intervals = self._intervals
+        deadline = previous = started_ns
+        now = self._clock.monotonic_ns()
+        while True:
             deadline += period
             if now >= deadline:
-                late = (now - deadline) // period + 1
-                self._skipped += late
-                deadline += late * period
+                missed = (now - deadline) // period + 1
+                self._skipped += missed
+                deadline += missed * period
+            wait((deadline - now) / NS)
+            if self._stopping:
+                return
+            tick, now = self._sample()
+            intervals.add(tick - previous)
+            previous = tick
 
-    def _wait(self, seconds: float) -> bool:
-        """Wait; True when stopped. A sleep costs a quarter less than a lock with a timeout, but nobody can end it."""
-        if seconds <= SHORT_WAIT_S:
-            time.sleep(max(0.0, seconds))
-        elif self._running.acquire(timeout=seconds):
+    def _wait_for_stop(self, seconds: float) -> None:
+        if self._running.acquire(timeout=seconds):
             self._running.release()
-        return self._stopping
 
     def _sample(self) -> tuple[int, int]:
         """Read once; when that began and ended, monotonic ns. The sample is stamped with the middle."""

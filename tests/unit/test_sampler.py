@@ -71,17 +71,16 @@ class FakeSensor:
 
 
 def run(sampler: Sampler, time: FakeTime, ticks: int, late_ns: Sequence[int] = ()) -> None:
-    """The thread's loop, with waits that end on time, or as late as given, and stop after `ticks`."""
+    """The thread's loop, with waits that end on time, or as late as given, until it is stopped after `ticks`."""
     delays = list(late_ns)
     left = ticks
 
-    def wait(seconds: float) -> bool:
+    def wait(seconds: float) -> None:
         nonlocal left
+        assert seconds > 0
         left -= 1
-        if left < 0:
-            return True
-        time.now += max(0, round(seconds * NS)) + (delays.pop(0) if delays else 0)
-        return False
+        sampler._stopping = left < 0
+        time.now += round(seconds * NS) + (delays.pop(0) if delays else 0)
 
     sampler._loop(START, wait)
 
