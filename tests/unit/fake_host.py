@@ -34,6 +34,11 @@ class FakeHost:
         self.write(zone / "energy_uj", energy_uj)
         return zone
 
+    def laptop(self) -> None:
+        """The four counters of a current Intel laptop."""
+        for n, (zone, name) in enumerate((("0", "package-0"), ("0:0", "core"), ("0:1", "uncore"), ("1", "psys"))):
+            self.zone(f"intel-rapl:{zone}", name, 1_000_000 + n)
+
     def two_socket_server(self) -> None:
         """Two packages with core, uncore and dram, psys, and the MMIO driver's duplicates of package 0."""
         self.write(self.sys / "class/powercap/intel-rapl/enabled", 1)
