@@ -275,9 +275,9 @@ def _read_catalog(con: duckdb.DuckDBPyConnection, schema: str) -> _Catalog:
     """Raises NoConditions. `schema` becomes an identifier only after the file has listed it as one of its own."""
     listed = con.execute(
         """
-        SELECT current_catalog(), table_schema
-        FROM information_schema.tables
-        WHERE table_name = 'condition_types' AND table_catalog = current_catalog()
+        SELECT database_name, schema_name
+        FROM duckdb_tables()
+        WHERE table_name = 'condition_types' AND database_name = current_database()
         ORDER BY ALL
         """
     ).fetchall()
