@@ -63,6 +63,8 @@ class CpuSensor:
 
     def open(self) -> None:
         self.close()
+        if reason := self.available():
+            raise OSError(reason)
         self.warnings = []
         self._stat = open_stat(self._proc)
         _, cpus = parse_stat(self._stat.read())

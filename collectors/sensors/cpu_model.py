@@ -45,6 +45,8 @@ class CpuModelSensor:
 
     def open(self) -> None:
         self.close()
+        if reason := self.available():
+            raise OSError(reason)
         self._stat = open_stat(self._proc)
         self._last = parse_total(self._stat.read())
         self._busy_ticks = self._idle_ticks = 0

@@ -25,7 +25,6 @@ HASH_HEX_DIGITS: Final = 16
 GIT_HASH_DIGITS: Final = 16
 ASK_TIMEOUT_S: Final = 10.0
 LIBRARIES: Final = ("numpy", "torch", "transformers")
-FRAMEWORKS: Final = ("langchain", "llama-index", "crewai", "autogen", "smolagents", "haystack-ai", "dspy")
 
 VIRTUALIZATION: Final = {
     "qemu": "kvm",
@@ -96,7 +95,6 @@ def environment_config(directory: Path, command: Sequence[str] = ()) -> Record:
     """
     python = interpreter_of(command) if command else Path(python_sys.executable)
     versions = interpreter_versions(python) if python else {}
-    framework = next((name for name in FRAMEWORKS if versions.get(name)), None)
     container_runtime, container_image = _container()
     record = {
         "python_version": versions.get("python"),
@@ -104,8 +102,8 @@ def environment_config(directory: Path, command: Sequence[str] = ()) -> Record:
         "os_name": platform.system(),
         "os_version": _os_version(),
         "kernel_version": platform.release(),
-        "llm_framework": framework,
-        "framework_version": versions.get(framework) if framework else None,
+        "llm_framework": None,  # what is installed is not what the program uses
+        "framework_version": None,
         **git_facts(directory),
         **{f"{library}_version": versions.get(library) for library in LIBRARIES},
         "container_runtime": container_runtime,
@@ -159,7 +157,7 @@ def interpreter_of(command: Sequence[str]) -> Path | None:
 
 def interpreter_versions(python: Path) -> dict[str, str | None]:
     """Versions of an interpreter ('python', 'implementation') and of libraries installed for it; {} when it fails."""
-    answer = _ask([str(python), "-I", "-c", ASK_INTERPRETER, *LIBRARIES, *FRAMEWORKS])
+    answer = _ask([str(python), "-I", "-c", ASK_INTERPRETER, *LIBRARIES])
     try:
         versions = json.loads(answer or "{}")
     except json.JSONDecodeError:

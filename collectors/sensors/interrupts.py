@@ -34,6 +34,8 @@ class InterruptsSensor:
 
     def open(self) -> None:
         self.close()
+        if reason := self.available():
+            raise OSError(reason)
         self._stat = open_stat(self._proc)
         self._last = None
 

@@ -127,6 +127,15 @@ def test_the_model_reports_what_it_cannot_read(host: FakeHost) -> None:
     assert CpuModelSensor(host.proc).available() is not None
 
 
+@pytest.mark.parametrize("content", [None, "", "garbage"])
+def test_without_a_proc_stat_none_of_them_opens(host: FakeHost, content: str | None) -> None:
+    if content is not None:
+        host.write(host.proc / "stat", content)
+    for sensor in (CpuSensor(host.sys, host.proc), CpuModelSensor(host.proc), InterruptsSensor(host.proc)):
+        with pytest.raises(OSError, match="mount /proc"):
+            sensor.open()
+
+
 # Interrupts
 
 
