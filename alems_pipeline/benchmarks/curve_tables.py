@@ -1,0 +1,174 @@
+"""Curves by the thousand: the functions of `curves.py` for tables of points, without a Python loop over rows."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from alems_pipeline.benchmarks.curves import COST_BASES, ORIENTATIONS, THROUGHPUTS, Direction, interactivity_under_cost
+
+_METRIC = "metric of spline"
+
+
+def hw_key(hardware: pl.Expr, framework: pl.Expr, spec_method: pl.Expr) -> pl.Expr:
+    """`curves.hw_key`."""
+    speculation = pl.when(spec_method != "none").then(spec_method)
+    named = [pl.when(part != "").then(part) for part in (hardware, framework, speculation)]
+    return pl.concat_str(named, separator="_", ignore_nulls=True)
+
+
+def composite_key(hardware_key: pl.Expr, precision: pl.Expr) -> pl.Expr:
+    """`curves.composite_key`."""
+    return pl.concat_str(hardware_key, precision, separator="__")
+
+
+def derived_metrics() -> list[pl.Expr]:
+    """`curves.derived_metrics` as named expressions over columns called like its point's and figures' fields."""
+    watts = 1000 * pl.col("power_kw")
+    measured = pl.col("measured_power_per_gpu_w")
+    expressions = []
+    for kind, name in THROUGHPUTS.items():
+        throughput = pl.col(name)
+        expressions += [
+            (1e6 * _over(pl.when(throughput != 0).then(throughput), watts)).alias(f"{kind}_tput_per_mw"),
+            *(
+                (1e6 / 3600 * _over(pl.col(f"cost_{basis}_usd_h"), throughput)).alias(
+                    f"cost_{basis}_{kind}_usd_per_mtok"
+                )
+                for basis in COST_BASES
+            ),
+            pl.when(watts != 0).then(_over(watts, throughput)).alias(f"joules_per_{kind}_token"),
+            pl.when(measured != 0).then(_over(measured, throughput)).alias(f"measured_joules_per_{kind}_token"),
+        ]
+    return expressions
+
+
+def pareto_front(points: pl.DataFrame, by: Sequence[str], x: str, y: str, direction: Direction) -> pl.DataFrame:
+    """The rows on the front of each curve (`by`), in order of the curve and x; all columns as they came."""
+    x_sign, y_sign = ORIENTATIONS[direction]
+    best_first = points.filter(pl.col(x).is_finite() & pl.col(y).is_finite()).sort(
+        *by, x, y, descending=[*[False] * len(by), x_sign > 0, y_sign > 0], maintain_order=True
+    )
+    best_first = best_first.unique([*by, x, y], keep="first", maintain_order=True)
+    value = y_sign * pl.col(y)
+    best_before = value.cum_max().shift(1).over(by)
+    beats = value > best_before
+    if direction == "upper_right":
+        beats |= value == best_before
+    front = best_first.filter(best_before.is_null() | beats)
+    return front.sort(*by, x, maintain_order=True)
+
+
+def interpolate_curves(
+    points: pl.DataFrame,
+    by: Sequence[str],
+    metrics: Sequence[str],
+    targets: Sequence[float],
+    *,
+    interactivity: str = "median_intvty",
+    throughput: str = "tput_per_gpu",
+) -> pl.DataFrame:
+    """Each curve's metrics at the interactivities that lie within its front: columns `by`, interactivity, `metrics`.
+
+    `metrics` are splined on their own knots and null outside them. Leave out what is a constant over a throughput, as
+    cost and provisioned J/token: derive it from the result (`derived_metrics`), so that it agrees with the throughput.
+    """
+    front = pareto_front(points, by, interactivity, throughput, "upper_left")
+    columns = list(dict.fromkeys([throughput, *metrics]))
+    curve = [*by, _METRIC]
+    knots = (
+        front.select(
+            *by, pl.col(interactivity).cast(pl.Float64).alias("x"), *(pl.col(m).cast(pl.Float64) for m in columns)
+        )
+        .unpivot(columns, index=[*by, "x"], variable_name=_METRIC, value_name="y")
+        .filter(pl.col("y").is_finite())
+        .sort(*curve, "x")
+        .with_columns(pl.len().over(curve).alias("n"), *_to_next(curve, "x", "y"))
+        .with_columns(((pl.col("y next") - pl.col("y")) / (pl.col("x next") - pl.col("x"))).alias("secant"))
+        .with_columns(_slope(curve).alias("m"))
+        .with_columns(*_to_next(curve, "m"))
+    )
+    ranges = knots.group_by(curve, maintain_order=True).agg(first=pl.col("x").min(), last=pl.col("x").max())
+    wanted = (
+        ranges.join(
+            pl.DataFrame({"target": sorted(set(map(float, targets)))}, schema={"target": pl.Float64}), how="cross"
+        )
+        .filter(pl.col("target").is_between("first", "last"))
+        .sort("target")
+    )
+    splined = wanted.join_asof(knots.sort("x"), left_on="target", right_on="x", by=curve, check_sortedness=False)
+    values = splined.select(*curve, "target", _hermite().alias("value"))
+    if values.is_empty():
+        return front.select(
+            *by, pl.col(interactivity).cast(pl.Float64), *(pl.col(m).cast(pl.Float64) for m in columns)
+        ).clear()
+    wide = values.pivot(_METRIC, index=[*by, "target"], values="value").rename({"target": interactivity})
+    missing = [pl.lit(None, pl.Float64).alias(m) for m in columns if m not in wide.columns]
+    return (
+        wide.with_columns(missing)
+        .filter(pl.col(throughput).is_not_null())
+        .select(*by, interactivity, *columns)
+        .sort(*by, interactivity)
+    )
+
+
+def interactivities_under_cost(
+    points: pl.DataFrame,
+    by: Sequence[str],
+    cost: str,
+    cost_limit: float,
+    *,
+    interactivity: str = "median_intvty",
+    throughput: str = "tput_per_gpu",
+) -> pl.DataFrame:
+    """The highest interactivity of each curve at which the cost (a constant over `throughput`) is within the limit.
+
+    Null where it never is.
+    """
+    names = {interactivity: "interactivity", throughput: "throughput", cost: "cost"}
+    curves = points.select(*by, *names).rename(names).group_by(by, maintain_order=True)
+    found = [(*key, interactivity_under_cost(curve.to_dicts(), cost_limit)) for key, curve in curves]
+    schema = {name: points.schema[name] for name in by} | {interactivity: pl.Float64()}
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def _to_next(curve: Sequence[str], *names: str) -> list[pl.Expr]:
+    return [pl.col(name).shift(-1).over(curve).alias(f"{name} next") for name in names]
+
+
+def _slope(curve: Sequence[str]) -> pl.Expr:
+    """`curves.monotone_slopes`, of the knot in each row."""
+    s1, h1 = pl.col("secant"), pl.col("x next") - pl.col("x")
+    s0, h0 = s1.shift(1).over(curve), h1.shift(1).over(curve)
+    p = (s0 * h1 + s1 * h0) / (h0 + h1)
+    inner = (_sign(s0) + _sign(s1)) * pl.min_horizontal(s0.abs(), s1.abs(), p.abs() / 2)
+    first = (3 * s1 - inner.shift(-1).over(curve)) / 2
+    last = (3 * s0 - inner.shift(1).over(curve)) / 2
+    return (
+        pl.when(pl.col("n") == 1)
+        .then(0.0)
+        .when(pl.col("n") == 2)
+        .then(pl.coalesce(s1, s0))
+        .otherwise(pl.coalesce(pl.when(s0.is_null()).then(first), pl.when(s1.is_null()).then(last), inner))
+    )
+
+
+def _hermite() -> pl.Expr:
+    """`curves.hermite_interpolate` at `target`, between the knot in each row and the next one."""
+    y0, y1, width = pl.col("y"), pl.col("y next"), pl.col("x next") - pl.col("x")
+    t = (pl.col("target") - pl.col("x")) / width
+    value = (
+        (2 * t**3 - 3 * t**2 + 1) * y0
+        + (t**3 - 2 * t**2 + t) * width * pl.col("m")
+        + (3 * t**2 - 2 * t**3) * y1
+        + (t**3 - t**2) * width * pl.col("m next")
+    )
+    between = pl.max_horizontal(pl.min_horizontal(value, pl.max_horizontal(y0, y1)), pl.min_horizontal(y0, y1))
+    return pl.max_horizontal(pl.when(pl.col("target") == pl.col("x")).then(y0).otherwise(between), 0.0)
+
+
+def _sign(value: pl.Expr) -> pl.Expr:
+    return pl.when(value < 0).then(-1).when(value >= 0).then(1)
+
+
+def _over(value: pl.Expr, divisor: pl.Expr) -> pl.Expr:
+    return pl.when(divisor != 0).then(value / divisor)
