@@ -214,7 +214,8 @@ def measure(
     keeps it back, and of a failed command its last line becomes part of the error. Raises DropFailed.
     """
     recording = Recording(host.sensors, clock, tell)
-    with tempfile.TemporaryDirectory(prefix="alems-") as name:
+    # What outlives the command may still write there.
+    with tempfile.TemporaryDirectory(prefix="alems-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         readings = Readings(host, tell)
         start_ns = clock.now_ns()
@@ -241,7 +242,7 @@ def measure(
             recording.stop()
         recording.drain()
         recording.flush()
-        rows = recording.rows | _drop_events(folder / EVENTS, run, record, place, clock)
+        rows = recording.rows | _drop_events(folder / EVENTS, run, record, place, clock, tell)
     place.drop(contract.RUNS, [record.row()], record.day)
     return record.result(rows)
 
@@ -366,7 +367,7 @@ def pause_ns(elapsed_ns: int) -> int:
     return min(max(elapsed_ns // FLUSH_SHARE, shortest), longest)
 
 
-def _drop_events(path: Path, run: Run, record: _Record, place: Place, clock: Clock) -> dict[str, int]:
+def _drop_events(path: Path, run: Run, record: _Record, place: Place, clock: Clock, tell: Tell) -> dict[str, int]:
     """Drop what the program said about itself; the rows dropped, by dataset."""
     frame = RunFrame(
         run_key=record.run_key,
@@ -377,7 +378,11 @@ def _drop_events(path: Path, run: Run, record: _Record, place: Place, clock: Clo
         model_name=run.model,
         provider=run.provider,
     )
-    events = read_events(path, frame)
+    try:
+        events = read_events(path, frame)
+    except OSError as error:  # the file is the program's: it may have made anything of it
+        tell(f"{path.name} of {shlex.join(run.command)[:100]}: not read, {error.strerror}")
+        return {}
     parts = {
         contract.ORCHESTRATION_EVENTS: events.events,
         contract.LLM_INTERACTIONS: events.llm_calls,

@@ -1,5 +1,6 @@
 """Real commands measured for real, what lands of them, and what signals and kills leave behind."""
 
+import errno
 import os
 import select
 import signal
@@ -15,8 +16,10 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from collectors import contract, ids
+from collectors import contract, ids, measure
 from collectors.contract import DATASETS
+from collectors.drop import DropFailed
+from collectors.measure import Recording
 from collectors.session import Session, Subject
 
 PYTHON = sys.executable
@@ -170,6 +173,42 @@ def test_a_command_that_cannot_be_started_ends_the_series(landing: Path, tmp_pat
         assert run["error_message"].startswith(f"{name}: cannot be run, ")
         assert_enclosed(landing, run)
         assert landed(landing, contract.EXPERIMENTS)[-1]["status"] == "failed"
+
+
+def test_an_event_file_that_cannot_be_read_costs_the_events_only(landing: Path) -> None:
+    told: list[str] = []
+    command = python("import os; os.mkdir(os.environ['ALEMS_EVENTS'])")
+    (result,) = Session(landing, tell=told.append).run_command(SUBJECT, "linear", command)
+    assert result.status == the_run(landing)["status"] == "completed"
+    assert any("not read, Is a directory" in message for message in told)
+
+
+def test_samples_wait_in_memory_while_the_disk_is_full(
+    landing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    flush = Recording.flush
+    failures = 0
+
+    def full_at_first(recording: Recording) -> None:
+        nonlocal failures
+        if failures:
+            return flush(recording)
+        failures += 1
+        fifo.write_text("go on")
+        raise DropFailed(errno.ENOSPC, "disk full")
+
+    monkeypatch.setattr(Recording, "flush", full_at_first)
+    monkeypatch.setattr(measure, "DRAIN_EVERY_S", 0.01)
+    monkeypatch.setattr(measure, "FLUSH_EVERY_S", (0.05, 0.05))
+    told: list[str] = []
+    (result,) = Session(landing, tell=told.append).run_command(SUBJECT, "linear", ["cat", str(fifo)], quiet=True)
+    assert result.status == "completed"
+    assert any("disk full" in message for message in told)
+    run = landed(landing, contract.RUNS)[-1]
+    assert (run["status"], failures) == ("completed", 1)
+    assert_enclosed(landing, run)
 
 
 def test_pairs_are_warmed_up_alternate_and_share_their_numbers(landing: Path, tmp_path: Path) -> None:
