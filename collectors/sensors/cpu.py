@@ -19,8 +19,9 @@ SLOW_EVERY: Final = 10
 
 
 class CpuSensor:
-    """One row of CPU telemetry; what is a rate covers the time since the previous reading.
+    """One row of CPU telemetry; what is a rate covers the time since the previous row.
 
+    The kernel counts CPU time in ticks of 10 ms, so a reading sooner than half a period after the last row gives none.
     Core residencies come once a second, over that second; the rows between leave them NULL. Package residencies stay
     NULL: cpuidle knows what cores asked for, not what the package did.
     """
@@ -51,8 +52,10 @@ class CpuSensor:
         self._temperature: PackageTemperature | None = None
         self._frequencies: Frequencies | None = None
         self._ipc: HostIpc | None = None
-        self._residencies = _Residencies(sys, monotonic_ns)
+        self._residencies = _Residencies(sys)
+        self._monotonic_ns = monotonic_ns
         self._last: tuple[CpuTime, dict[int, CpuTime]] | None = None
+        self._last_ns = 0
 
     def available(self) -> str | None:
         try:
@@ -71,7 +74,7 @@ class CpuSensor:
         self._frequencies = Frequencies(self._sys, self._proc)
         self._temperature = PackageTemperature(self._sys)
         self._residencies.reset()
-        self._last = None
+        self._last, self._last_ns = None, 0
         try:
             self._ipc = HostIpc(cpus, self._proc)
         except OSError as error:
@@ -80,15 +83,18 @@ class CpuSensor:
     def read(self) -> list[Row]:
         if self._stat is None or self._frequencies is None or self._temperature is None:
             raise OSError("cpu: read() before open()")
+        now_ns = self._monotonic_ns()
+        if now_ns - self._last_ns < self.period_s / 2 * 1e9:
+            return []
         total, cpus = parse_stat(self._stat.read())
         last_total, last_cpus = self._last or (total, {})
-        self._last = (total, cpus)
+        self._last, self._last_ns = (total, cpus), now_ns
         utilisation = total.since(last_total).utilisation
         passed = {cpu: cpus[cpu].since(last_cpus[cpu]) for cpu in cpus.keys() & last_cpus.keys()}
         row = (
             None if utilisation is None else 100 * utilisation,
             *self._frequencies.read(passed),
-            *self._residencies.read(),
+            *self._residencies.read(now_ns),
             self._temperature.read(),
             None if self._ipc is None else self._ipc.read(),
         )
@@ -154,23 +160,22 @@ class Frequencies:
 class _Residencies:
     """Core C-state residencies in percent, once in SLOW_EVERY readings."""
 
-    def __init__(self, sys: Path, monotonic_ns: Callable[[], int]) -> None:
+    def __init__(self, sys: Path) -> None:
         self._sys = sys
-        self._monotonic_ns = monotonic_ns
         self.reset()
 
     def reset(self) -> None:
         self._readings = 0
         self._last: tuple[int, IdleTimes] | None = None
 
-    def read(self) -> tuple[float | None, ...]:
+    def read(self, now_ns: int) -> tuple[float | None, ...]:
         due = self._readings % SLOW_EVERY == 0
         self._readings += 1
         if not due:
             return (None,) * len(CORE_STATES)
-        now = (self._monotonic_ns(), read_idle_times(self._sys))
+        now = (now_ns, read_idle_times(self._sys))
         last, self._last = self._last, now
-        if last is None or now[0] <= last[0]:
+        if last is None:
             return (None,) * len(CORE_STATES)
         seconds = mean_seconds(last[1], now[1])
         elapsed = (now[0] - last[0]) / 1e9

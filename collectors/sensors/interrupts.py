@@ -11,7 +11,7 @@ from collectors.sensors.files import KernelFile
 
 
 class InterruptsSensor:
-    """Interrupts per second since the previous reading; the first reading has none and gives no row."""
+    """Interrupts per second since the previous row; the first reading gives none, and so does one too soon after it."""
 
     name = "interrupts"
     dataset = INTERRUPT_SAMPLES
@@ -42,9 +42,12 @@ class InterruptsSensor:
     def read(self) -> list[Row]:
         if self._stat is None:
             raise OSError("interrupts: read() before open()")
-        now, count = self._monotonic_ns(), parse_interrupts(self._stat.read())
+        now = self._monotonic_ns()
+        if self._last is not None and now - self._last[0] < self.period_s / 2 * 1e9:
+            return []
+        count = parse_interrupts(self._stat.read())
         last, self._last = self._last, (now, count)
-        if last is None or now <= last[0] or count < last[1]:
+        if last is None or count < last[1]:
             return []
         return [((count - last[1]) * 1e9 / (now - last[0]),)]
 

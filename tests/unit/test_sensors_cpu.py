@@ -35,6 +35,11 @@ class Ticker:
         return self.now
 
 
+def cpu_sensor(host: FakeHost) -> CpuSensor:
+    """On time at every reading."""
+    return CpuSensor(host.sys, host.proc, monotonic_ns=Ticker(100_000_000))
+
+
 def read(sensor: Sensor) -> dict[str, Any]:
     (row,) = sensor.read()
     return dict(zip(sensor.columns, row, strict=True))
@@ -162,7 +167,7 @@ def test_columns_are_of_the_contract() -> None:
 
 def test_utilisation_is_of_the_interval(host: FakeHost) -> None:
     host.stat((50, 0, 0, 50, 0, 0, 0, 0, 0, 0), (0, 0, 0, 100, 0, 0, 0, 0, 0, 0))
-    sensor = CpuSensor(host.sys, host.proc)
+    sensor = cpu_sensor(host)
     sensor.open()
     assert sensor.read() == []
     host.stat((56, 0, 2, 52, 0, 0, 0, 0, 0, 0), (0, 0, 0, 110, 0, 0, 0, 0, 0, 0))
@@ -170,9 +175,34 @@ def test_utilisation_is_of_the_interval(host: FakeHost) -> None:
     sensor.close()
 
 
+@pytest.mark.parametrize(("passed_ms", "rows"), [(0, 0), (49, 0), (50, 1), (100, 1)])
+def test_a_reading_too_soon_after_the_last_row_gives_none_and_loses_nothing(
+    host: FakeHost, passed_ms: int, rows: int
+) -> None:
+    """As the one at stop() does: one tick of 10 ms would be read as 0 or 100 %."""
+    now = 10**9
+    cpu = CpuSensor(host.sys, host.proc, monotonic_ns=lambda: now)
+    interrupts = InterruptsSensor(host.proc, monotonic_ns=lambda: now)
+    host.stat(NO_TIME)
+    for sensor in (cpu, interrupts):
+        sensor.open()
+        sensor.read()
+    now += passed_ms * 1_000_000
+    host.stat((1, 0, 0, 3, *NO_TIME[4:]), interrupts=100)
+    assert (len(cpu.read()), len(interrupts.read())) == (rows, rows)
+    now += 200 * 1_000_000
+    host.stat((5, 0, 0, 15, *NO_TIME[4:]), interrupts=400)
+    assert read(cpu)["cpu_util_percent"] == pytest.approx(25.0)
+    since_ms = 200 if rows else 200 + passed_ms
+    since_count = 300 if rows else 400
+    assert read(interrupts)["interrupts_per_sec"] == pytest.approx(since_count * 1000 / since_ms)
+    cpu.close()
+    interrupts.close()
+
+
 def test_a_bare_virtual_machine_gives_utilisation_and_nothing_invented(host: FakeHost) -> None:
     host.stat(NO_TIME)
-    sensor = CpuSensor(host.sys, host.proc)
+    sensor = cpu_sensor(host)
     assert sensor.available() is None
     sensor.open()
     sensor.read()
@@ -188,7 +218,7 @@ def test_frequencies_are_weighted_by_what_each_cpu_did(host: FakeHost) -> None:
     host.cpufreq(0, 3_000_000, [0, 1])
     host.cpufreq(2, 1_000_000, [2])
     host.stat(NO_TIME, NO_TIME, NO_TIME)
-    sensor = CpuSensor(host.sys, host.proc)
+    sensor = cpu_sensor(host)
     sensor.open()
     sensor.read()
     host.stat((60, 0, 0, 40, *NO_TIME[4:]), (20, 0, 0, 80, *NO_TIME[4:]), (20, 0, 0, 80, *NO_TIME[4:]))
@@ -202,7 +232,7 @@ def test_frequencies_are_weighted_by_what_each_cpu_did(host: FakeHost) -> None:
 def test_an_idle_cpu_has_no_busy_frequency(host: FakeHost) -> None:
     host.cpufreq(0, 3_000_000, [0])
     host.stat(NO_TIME)
-    sensor = CpuSensor(host.sys, host.proc)
+    sensor = cpu_sensor(host)
     sensor.open()
     sensor.read()
     host.stat((0, 0, 0, 10, *NO_TIME[4:]))
@@ -215,7 +245,7 @@ def test_a_policy_that_goes_offline_does_not_spoil_the_others(host: FakeHost) ->
     host.cpufreq(0, 2_000_000, [0])
     gone = host.cpufreq(1, 4_000_000, [1])
     host.stat(NO_TIME, NO_TIME)
-    sensor = CpuSensor(host.sys, host.proc)
+    sensor = cpu_sensor(host)
     sensor.open()
     sensor.read()
     gone.write_text("")
@@ -227,7 +257,7 @@ def test_a_policy_that_goes_offline_does_not_spoil_the_others(host: FakeHost) ->
 def test_the_kernels_cpu_list_gives_a_busy_frequency_but_no_average(host: FakeHost) -> None:
     host.cpuinfo({"processor": 0, "cpu MHz": 2600.0, "flags": "fpu"}, {"processor": 1, "cpu MHz": 1300.5})
     host.stat(NO_TIME, NO_TIME)
-    sensor = CpuSensor(host.sys, host.proc)
+    sensor = cpu_sensor(host)
     sensor.open()
     sensor.read()
     host.stat((10, *NO_TIME[1:]), (0, 0, 0, 10, *NO_TIME[4:]))
@@ -241,7 +271,7 @@ def test_residencies_come_once_a_second_as_percent_of_it(host: FakeHost) -> None
     host.stat(NO_TIME, NO_TIME)
     host.idle_states(0, POLL=5, C1=0, C1E=0, C6=0, C7s=0, C10=0)
     host.idle_states(1, POLL=5, C1=0, C1E=0, C6=0, C7s=0, C10=0)
-    sensor = CpuSensor(host.sys, host.proc, monotonic_ns=Ticker(1_000_000_000))
+    sensor = cpu_sensor(host)
     sensor.open()
     host.idle_states(0, POLL=999, C1=50_000, C1E=150_000, C6=300_000, C7s=100_000, C10=200_000)
     host.idle_states(1, POLL=999, C1=0, C1E=0, C6=100_000, C7s=0, C10=0)
@@ -307,7 +337,7 @@ def test_states_by_name(name: str, state: int | None) -> None:
 def test_package_temperature(host: FakeHost, build: Any, celsius: float | None) -> None:
     build(host)
     host.stat(NO_TIME)
-    sensor = CpuSensor(host.sys, host.proc)
+    sensor = cpu_sensor(host)
     sensor.open()
     sensor.read()
     host.stat((1, *NO_TIME[1:]))
@@ -317,7 +347,8 @@ def test_package_temperature(host: FakeHost, build: Any, celsius: float | None) 
 
 def test_a_reading_that_fails_raises_and_the_next_one_goes_on(host: FakeHost) -> None:
     host.stat(NO_TIME)
-    for sensor in (CpuSensor(host.sys, host.proc), CpuModelSensor(host.proc), InterruptsSensor(host.proc)):
+    interrupts = InterruptsSensor(host.proc, monotonic_ns=Ticker(100_000_000))
+    for sensor in (cpu_sensor(host), CpuModelSensor(host.proc), interrupts):
         host.stat(NO_TIME)
         sensor.open()
         host.write(host.proc / "stat", "")
