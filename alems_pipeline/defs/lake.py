@@ -49,9 +49,10 @@ def specs() -> list[dg.AssetSpec]:
     specs=specs(),
     partitions_def=days,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    can_subset=True,  # a backfill from the UI asks for it; the day is built whole whatever the selection
 )
 def build_lake(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
-    """Build days from all their landing files; a day is one unit, so its assets are not built apart."""
+    """Build days from all their landing files; a day is one unit, so its assets are never built apart."""
     wanted = [date.fromisoformat(key) for key in context.partition_keys]
     done = 0
 
@@ -61,19 +62,18 @@ def build_lake(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
         context.log.info("built %s (%d of %d days)", day, done, len(wanted))
 
     rows = build.build_days(warehouse.files, wanted, report)
+    selected = context.selected_asset_keys
     for day, stored in rows.items():
         counts = {
-            STAGE_KEY: sum(stored.get(d.name, 0) for d in RECORD_DATASETS),
-            **{lake_key(d.name): stored.get(d.name, 0) for d in SAMPLE_DATASETS},
+            STAGE_KEY: sum(stored.get(name, 0) for name in _RECORDS),
+            **{lake_key(dataset.name): stored.get(dataset.name, 0) for dataset in SAMPLE_DATASETS},
         }
-        for key, n_rows in counts.items():
+        for key in counts.keys() & selected:
             context.add_asset_metadata(
-                {"dagster/partition_row_count": n_rows}, asset_key=key, partition_key=day.isoformat()
+                {"dagster/partition_row_count": counts[key]}, asset_key=key, partition_key=day.isoformat()
             )
-    yield dg.MaterializeResult(STAGE_KEY)
-    for dataset in SAMPLE_DATASETS:
-        yield dg.MaterializeResult(lake_key(dataset.name), metadata={"dagster/table_name": f"main.{dataset.name}"})
     with warehouse.get_connection() as con:
-        metadata = {file: table_metadata(con, file) for file in DAY_FILES}
-    for file, values in metadata.items():
-        yield dg.MaterializeResult(asset_key(file.qualified_name), metadata=values)
+        metadata = {asset_key(file.qualified_name): table_metadata(con, file) for file in DAY_FILES}
+    for key in [STAGE_KEY, *LAKE_KEYS, *DAY_KEYS]:
+        if key in selected:
+            yield dg.MaterializeResult(key, metadata=metadata.get(key))

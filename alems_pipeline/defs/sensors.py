@@ -8,6 +8,7 @@ from alems_pipeline.defs.resources import WarehouseResource
 from alems_pipeline.warehouse import WarehouseBusy
 
 WORK_TAG = "alems/work"  # which pending work a run was asked for
+MAX_ATTEMPTS = 3
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
@@ -39,7 +40,13 @@ def wanted_runs(instance: dg.DagsterInstance, warehouse: WarehouseResource) -> l
         return dg.SkipReason(str(busy))
     if plan.nothing:
         return dg.SkipReason("everything that landed is published")
-    attempt = instance.get_runs_count(dg.RunsFilter(tags={WORK_TAG: plan.fingerprint}))
+    attempt = instance.get_runs_count(
+        dg.RunsFilter(tags={WORK_TAG: plan.fingerprint}, statuses=[dg.DagsterRunStatus.FAILURE])
+    )
+    if attempt >= MAX_ATTEMPTS:
+        return dg.SkipReason(
+            f"{attempt} run(s) of the same work failed; it is asked for again when files or code change"
+        )
     tags = {WORK_TAG: plan.fingerprint}
     if not plan.days:
         return [dg.RunRequest(f"{plan.fingerprint}-{attempt}", job_name=warehouse_job.name, tags=tags)]
