@@ -112,17 +112,18 @@ class _DayBuild:
 
     def build_runs(self) -> pl.DataFrame:
         """Store the day's runs; returns what the rows that name them need to know, with samples.RUN_COLUMNS."""
-        sifted = self._sift_records(RUNS, _NO_RUNS)
-        runs = stage.number_runs(sifted.good)
+        runs = stage.number_runs(self._sift_records(RUNS, _NO_RUNS))
         stage.store(self.con, RUNS.name, self.day, runs)
         stage.store_collisions(self.con, self.day, runs)
         return runs.rename({"start_time_ns": "run_start_ns", "end_time_ns": "run_end_ns"}).select(samples.RUN_COLUMNS)
 
     def build_records(self, dataset: Dataset, runs: pl.DataFrame) -> None:
         """Store the day's rows of a record dataset other than runs."""
-        stage.store(self.con, dataset.name, self.day, self._sift_records(dataset, runs).good)
+        if self._accepted(dataset):
+            stage.store(self.con, dataset.name, self.day, self._sift_records(dataset, runs))
 
-    def _sift_records(self, dataset: Dataset, runs: pl.DataFrame) -> Sifted:
+    def _sift_records(self, dataset: Dataset, runs: pl.DataFrame) -> pl.DataFrame:
+        """The good rows; the others are counted and quarantined."""
         frames = [pl.DataFrame(dataset.schema.empty_table())]
         for one in self._accepted(dataset):
             with self._refusing(one):
@@ -134,7 +135,7 @@ class _DayBuild:
         with self._quarantine_writer(dataset) as quarantine:
             quarantine.write(_as_quarantined(dataset, sifted.bad))
             self._finish(dataset, books, quarantine.finish())
-        return sifted
+        return sifted.good
 
     def build_samples(self, dataset: Dataset, runs: pl.DataFrame, progress: Progress) -> None:
         """Write the day's lake file of a sample dataset, and the runs' lines of stage.energy_sampling."""

@@ -38,11 +38,11 @@ _numbers = itertools.count(1)
 Row = Mapping[str, Any]
 
 
-def metadata(dataset: str, **changes: str) -> dict[str, str]:
+def metadata(of_dataset: str, **changes: str) -> dict[str, str]:
     """The key-value metadata of a drop; `changes` by the last word of the key."""
     values = {
         META_VERSION: str(CONTRACT_VERSION),
-        META_DATASET: dataset,
+        META_DATASET: of_dataset,
         META_PRODUCER: SYSTEM,
         META_PRODUCER_VERSION: "0.1.0",
         META_HOST: HOST,
