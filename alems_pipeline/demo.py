@@ -11,8 +11,9 @@ from rich.table import Table
 
 from alems_pipeline.warehouse import Warehouse
 from collectors import workload
-from collectors.session import BaselineRefused, Session, Subject
+from collectors.sensors.idle_baseline import NoBaseline
 from collectors.session import Progress as SessionProgress
+from collectors.session import Session, Subject
 from collectors.sources.alems_store import import_store
 
 EXAMPLES: Final = Path(__file__).resolve().parent.parent / "tests" / "data"
@@ -55,7 +56,7 @@ def collect(files: Warehouse, seconds: int, pairs: int, out: Console, err: Conso
         out.print(f"Idle baseline: {seconds} s. Leave the machine alone meanwhile.", highlight=False)
         try:
             session.run_baseline(seconds=seconds, on_progress=show)
-        except BaselineRefused as refused:
+        except NoBaseline as refused:
             out.print(f"  no baseline: {refused}", highlight=False, markup=False)
         for task in workload.TASKS:
             out.print(f"Measuring {pairs} linear/agentic pairs of the task {task}.", highlight=False)

@@ -208,7 +208,7 @@ def test_a_source_that_breaks_is_told_and_not_fatal(host: FakeHost, tmp_path: Pa
     (result,) = session.run_command(Subject("e"), "linear", ["true"])
     assert result.status == "completed"
     assert result.rows["energy_samples"] >= 4, "two packages, before and after"
-    assert any(message.startswith("cpu: not sampled, /proc/stat begins with") for message in told)
+    assert any(message.startswith("cpu: not sampled, ") for message in told)
 
 
 # Signals
