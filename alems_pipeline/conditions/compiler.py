@@ -194,7 +194,8 @@ class _Compiler:
                 cases = [_Case(c.when, self._signed(_SIGNS[type(op)], c.value)) for c in self._cases(operand)]
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
                 symbol = _ARITHMETIC[type(op)]
-                cases = [_Case(when, self._arithmetic(symbol, *both)) for when, both in self._combined(left, right)]
+                found = self._combined(left, right)
+                cases = [_Case(when, self._arithmetic(symbol, *both, only=len(found) == 1)) for when, both in found]
             case ast.Subscript(value=text, slice=index):
                 cases = [_Case(when, terms.character(*both)) for when, both in self._combined(text, index)]
             case ast.List() | ast.Tuple():
@@ -261,9 +262,16 @@ class _Compiler:
             return self._constant(terms.fold_sign(symbol, value.constant))
         return terms.signed(symbol, value)
 
-    def _arithmetic(self, symbol: str, left: Operand, right: Operand) -> Operand:
+    def _arithmetic(self, symbol: str, left: Operand, right: Operand, *, only: bool) -> Operand:
+        """`only`: there is no other case, so that an operation on literals that fails is a mistake in the query."""
         if left.constant is not None and right.constant is not None:
-            return self._constant(terms.fold(symbol, left.constant, right.constant))
+            try:
+                return self._constant(terms.fold(symbol, left.constant, right.constant))
+            except Undefined:
+                if only:
+                    raise
+        elif only and symbol in terms.DIVISIONS and right.constant == 0:
+            raise Undefined("division by zero")
         return terms.arithmetic(symbol, left, right)
 
     def _parameter(self, value: object) -> str:
@@ -290,9 +298,9 @@ class _Compiler:
         """The expression of an alias, with messages that speak of its text."""
         source = f"alias @{alias}"
         if not self._aliases.get(alias, "").strip():
-            raise self._error("there is no such alias", node, "@" + alias)
+            raise self._error("there is no such alias", node)
         if any(text.source == source for text in self._texts):
-            raise self._error("the alias refers to itself", node, "@" + alias)
+            raise self._error("the alias refers to itself", node)
         if alias not in self._alias_texts:
             self._alias_texts[alias] = parse(self._aliases[alias], source)
         self._texts.append(self._alias_texts[alias])
@@ -301,8 +309,8 @@ class _Compiler:
         finally:
             self._texts.pop()
 
-    def _error(self, problem: str, node: ast.expr, token: str | None = None) -> QueryFormatError:
-        return self._texts[-1].error(problem, node, token)
+    def _error(self, problem: str, node: ast.expr) -> QueryFormatError:
+        return self._texts[-1].error(problem, node)
 
 
 def _any_case(cases: Sequence[tuple[str, Truth]]) -> Truth:

@@ -54,12 +54,12 @@ class QueryText:
         """Name of the alias that the node stands for; None for the name of a condition."""
         return self.aliases.get(self._place(node.col_offset))
 
-    def error(self, problem: str, node: ast.expr, token: str | None = None) -> QueryFormatError:
-        """The error of this node; `token` where the node's own text would not name the culprit."""
+    def error(self, problem: str, node: ast.expr) -> QueryFormatError:
+        """The error of this node."""
         start = self._place(node.col_offset)
         start -= self.text[:start].endswith("@")  # an alias is shown as it was written
         end = self._place(node.end_col_offset or node.col_offset)
-        return QueryFormatError(problem, token=token or self.text[start:end], position=start, source=self.source)
+        return QueryFormatError(problem, token=self.text[start:end], position=start, source=self.source)
 
     def _place(self, utf8_bytes: int) -> int:
         # ast counts bytes of UTF-8; what it was given is one line.

@@ -21,6 +21,7 @@ Constant = int | float | str
 
 MAX_EXPONENT = 127  # 2 ** 127 is the end of HUGEINT, the widest integer of DuckDB
 MAX_INTEGER = 2**127 - 1
+DIVISIONS = frozenset({"/", "//", "%"})
 
 _COMPLEMENT = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _FOLD: dict[str, Callable[..., Constant]] = {
@@ -38,7 +39,6 @@ _FOLD: dict[str, Callable[..., Constant]] = {
     ">>": operator.rshift,
 }
 _BITS = frozenset({"&", "|", "^", "<<", ">>"})
-_DIVISIONS = frozenset({"/", "//", "%"})
 
 
 class Undefined(Exception):
@@ -211,8 +211,6 @@ def arithmetic(symbol: str, left: Operand, right: Operand) -> Operand:
         return Operand("string", f"({left.sql} || {right.sql})", Null.DROPS)
     if left.group != "number" or right.group != "number":
         raise Undefined(f"{symbol} needs numbers, not {left.kind} and {right.kind}")
-    if symbol in _DIVISIONS and right.constant == 0:
-        raise Undefined("division by zero")
     whole = left.kind != "float" and right.kind != "float"
     if symbol in _BITS and not whole:
         raise Undefined(f"{symbol} needs integers, not {left.kind} and {right.kind}")
