@@ -1,6 +1,6 @@
 -- No energy is negative, exceeds its bounds, or takes more power than hardware has: 1000 W a CPU package.
 -- severity: error
--- depends: runs, run_energy, event_energy, orchestration_events, idle_baselines
+-- depends: runs, run_energy, event_energy, orchestration_events
 WITH findings AS (
     SELECT 'run_energy' AS table_name, 'negative energy' AS problem, count(*) AS n
     FROM main.run_energy
@@ -20,7 +20,7 @@ WITH findings AS (
     SELECT 'runs', 'average package power above 1000 W a package', count(*)
     FROM main.runs AS runs
     JOIN main.run_energy AS run_energy ON run_energy.run_id = runs.run_id
-    WHERE runs.pkg_energy_uj > runs.duration_ns * run_energy.n_packages
+    WHERE runs.pkg_energy_uj > runs.duration_ns::DOUBLE * run_energy.n_packages
     UNION ALL
     SELECT 'runs', 'dynamic energy above the total', count(*)
     FROM main.runs
@@ -45,12 +45,6 @@ WITH findings AS (
     SELECT 'orchestration_events', 'negative duration', count(*)
     FROM main.orchestration_events
     WHERE duration_ns < 0
-    UNION ALL
-    SELECT 'idle_baselines', 'negative idle power', count(*)
-    FROM main.idle_baselines
-    WHERE least(
-        package_power_watts, core_power_watts, uncore_power_watts, dram_power_watts, gpu_power_watts, model_power_watts
-    ) < 0
 )
 SELECT table_name, problem, n
 FROM findings

@@ -1,6 +1,6 @@
 -- What a reader of the figures should know, and an operator can mend: none of it makes a figure wrong.
 -- severity: warn
--- depends: experiments, runs, orchestration_events, ops.unmapped_keys, ops.landing_files, ops.quarantine
+-- depends: experiments, runs, ops.unmapped_keys, ops.landing_files, ops.quarantine
 WITH findings AS (
     SELECT 'runs' AS table_name, 'runs without a fit idle baseline: no dynamic energy' AS problem, count(*) AS n
     FROM main.runs
@@ -33,15 +33,6 @@ WITH findings AS (
     SELECT 'experiments', 'experiments whose record did not land', count(*)
     FROM main.experiments
     WHERE source_exp_id IS NULL
-    UNION ALL
-    SELECT 'experiments', 'status or workflow type outside its list', count(*)
-    FROM main.experiments
-    WHERE status NOT IN ('pending', 'running', 'completed', 'partial', 'failed')
-        OR workflow_type NOT IN ('linear', 'agentic', 'comparison')
-    UNION ALL
-    SELECT 'orchestration_events', 'phase outside its list', count(*)
-    FROM main.orchestration_events
-    WHERE phase NOT IN ('planning', 'execution', 'waiting', 'synthesis')
     UNION ALL
     SELECT 'ops.unmapped_keys', 'names that no registry knows', count(*)
     FROM ops.unmapped_keys

@@ -45,7 +45,8 @@ unsampled AS (
     FROM stage.energy_sampling AS sampling
     FULL JOIN (SELECT run_id, n_samples FROM daily.sample_audit WHERE dataset = 'energy_samples') AS audit
         ON audit.run_id = sampling.run_id
-    WHERE sampling.n_samples IS DISTINCT FROM audit.n_samples
+    -- A failed read is a row of the lake that sampling does not count.
+    WHERE sampling.run_id IS NULL OR audit.run_id IS NULL OR sampling.n_samples > audit.n_samples
 )
 SELECT table_name, problem, n FROM orphans
 UNION ALL

@@ -9,7 +9,8 @@
 -- counter may have wrapped unseen (the energy is a lower bound);
 -- estimated: the energy is modelled from CPU time, not measured;
 -- no_baseline: the run names none; baseline_unknown: its record did not land; baseline_other_hardware;
--- baseline_too_old: measured more than 24 h before a live run; baseline_lacks_domain: lacks a domain of the total;
+-- baseline_too_old: measured more than 24 h before a live run; baseline_impossible: negative, or above 100 kW;
+-- baseline_lacks_domain: lacks a domain of the total;
 -- negative_dynamic: less energy than idling would take; throttled: the CPU was throttled before or in the run.
 -- depends: stage.runs, experiments, hardware_config, environment_config, idle_baselines, llm_interactions, run_energy, event_energy, run_telemetry
 -- unique: exp_id, hw_id, run_number, workflow_type
@@ -158,6 +159,14 @@ placed AS (
             -- An imported run keeps the baseline that its store names, however old.
             WHEN recorded.source_system = 'alems-collect'
                 AND recorded.start_time_ns / 1e9 - idle_baselines.timestamp > 24 * 3600 THEN 'baseline_too_old'
+            WHEN least(
+                package_power_watts, core_power_watts, uncore_power_watts, dram_power_watts, gpu_power_watts,
+                model_power_watts
+            ) < 0 THEN 'baseline_impossible'
+            WHEN greatest(
+                package_power_watts, core_power_watts, uncore_power_watts, dram_power_watts, gpu_power_watts,
+                model_power_watts
+            ) > 1e5 THEN 'baseline_impossible'
         END AS baseline_flag
     FROM recorded
     JOIN main.experiments AS experiments ON experiments.exp_key = recorded.exp_key
@@ -185,16 +194,16 @@ calls AS (
     SELECT
         run_id,
         count(*) AS n_calls,
-        sum(coalesce(total_tokens, prompt_tokens + completion_tokens))::BIGINT AS total_tokens,
-        sum(prompt_tokens)::BIGINT AS prompt_tokens,
-        sum(completion_tokens)::BIGINT AS completion_tokens,
+        try_cast(sum(coalesce(total_tokens, try(prompt_tokens + completion_tokens))) AS BIGINT) AS total_tokens,
+        try_cast(sum(prompt_tokens) AS BIGINT) AS prompt_tokens,
+        try_cast(sum(completion_tokens) AS BIGINT) AS completion_tokens,
         sum(api_latency_ms ORDER BY interaction_id) AS api_latency_ms,
         sum(compute_time_ms ORDER BY interaction_id) AS compute_time_ms,
         sum(local_compute_ms ORDER BY interaction_id) AS local_compute_ms,
         sum(non_local_ms ORDER BY interaction_id) AS non_local_ms,
-        sum(bytes_sent_approx)::BIGINT AS bytes_sent,
-        sum(bytes_recv_approx)::BIGINT AS bytes_recv,
-        sum(tcp_retransmits)::BIGINT AS tcp_retransmits
+        try_cast(sum(bytes_sent_approx) AS BIGINT) AS bytes_sent,
+        try_cast(sum(bytes_recv_approx) AS BIGINT) AS bytes_recv,
+        try_cast(sum(tcp_retransmits) AS BIGINT) AS tcp_retransmits
     FROM main.llm_interactions
     GROUP BY run_id
 ),
@@ -229,12 +238,14 @@ idle AS (
 baselines AS (
     SELECT
         idle.run_id,
-        CASE run_energy.energy_source
-            WHEN 'rapl' THEN package_uj + CASE WHEN dram_energy_uj IS NULL THEN 0 ELSE dram_uj END
-            WHEN 'rapl+nvml' THEN package_uj + CASE WHEN dram_energy_uj IS NULL THEN 0 ELSE dram_uj END + gpu_uj
-            WHEN 'nvml' THEN gpu_uj
-            WHEN 'model:cpu_time' THEN model_uj
-        END::BIGINT AS baseline_energy_uj,
+        try_cast(
+            CASE run_energy.energy_source
+                WHEN 'rapl' THEN package_uj + CASE WHEN dram_energy_uj IS NULL THEN 0 ELSE dram_uj END
+                WHEN 'rapl+nvml' THEN package_uj + CASE WHEN dram_energy_uj IS NULL THEN 0 ELSE dram_uj END + gpu_uj
+                WHEN 'nvml' THEN gpu_uj
+                WHEN 'model:cpu_time' THEN model_uj
+            END AS BIGINT
+        ) AS baseline_energy_uj,
         -- Variance of the mean idle power, W²: the windows are correlated. Unknown for GPUs, whose spread is not kept.
         CASE
             WHEN run_energy.energy_source IN ('rapl', 'model:cpu_time') AND sample_count > 1 AND n_effective > 0
@@ -249,7 +260,7 @@ measured AS (
             total_tokens, prompt_tokens, completion_tokens, api_latency_ms, compute_time_ms, bytes_sent, bytes_recv,
             tcp_retransmits, llm_calls, tool_calls, steps
         ),
-        coalesce(numbered.total_tokens, numbered.prompt_tokens + numbered.completion_tokens, calls.total_tokens)
+        coalesce(numbered.total_tokens, try(numbered.prompt_tokens + numbered.completion_tokens), calls.total_tokens)
             AS total_tokens,
         coalesce(numbered.prompt_tokens, calls.prompt_tokens) AS prompt_tokens,
         coalesce(numbered.completion_tokens, calls.completion_tokens) AS completion_tokens,
@@ -323,7 +334,7 @@ SELECT
     minor_page_faults,
     context_switches_voluntary,
     context_switches_involuntary,
-    context_switches_voluntary + context_switches_involuntary AS total_context_switches,
+    try(context_switches_voluntary + context_switches_involuntary) AS total_context_switches,
     thread_migrations,
     run_queue_length,
     kernel_time_ms,

@@ -1,6 +1,6 @@
 -- The unwrapped energy counters of a run at one of its edges: C(t) of every domain, linear between samples, and of the
 -- run's total, with the counter's certain bounds there. Energies are differences of two rows: abutting spans add up.
--- depends: daily.run_edges, stage.energy_sampling, daily.edge_gpu_counters
+-- depends: daily.run_edges, daily.run_gaps, stage.energy_sampling, daily.edge_gpu_counters
 CREATE TABLE IF NOT EXISTS daily.edge_counters (
     run_id BIGINT NOT NULL, -- run
     run_date DATE NOT NULL, -- landing date of the run
@@ -29,7 +29,8 @@ INSERT INTO daily.edge_counters BY NAME
 WITH sampling AS (
     SELECT
         run_id,
-        gap_threshold_ns,
+        -- Beyond an hour, which no sampling comes near, a threshold says that a time is wrong.
+        least(greatest(gap_threshold_ns, 1), 3600000000000) AS gap_threshold_ns,
         list_contains(domains, 'pkg') AS has_pkg,
         list_contains(domains, 'dram') AS has_dram,
         list_contains(domains, 'model') AS has_model,
@@ -44,9 +45,9 @@ edges AS (
     WHERE run_date = getvariable('day')
 ),
 gaps AS (
-    SELECT run_id, timestamp_ns - gap_ns AS from_ns, timestamp_ns AS to_ns
-    FROM day_energy_samples
-    WHERE gap_ns IS NOT NULL
+    SELECT run_id, from_ns, to_ns
+    FROM daily.run_gaps
+    WHERE run_date = getvariable('day')
 ),
 buckets AS (
     SELECT edges.run_id, edges.at_ns, edges.at_ns // sampling.gap_threshold_ns + steps.step AS bucket
@@ -63,6 +64,12 @@ samples AS (
     SELECT samples.*, samples.timestamp_ns // sampling.gap_threshold_ns AS bucket
     FROM day_energy_samples AS samples
     JOIN sampling ON sampling.run_id = samples.run_id
+    -- A sample that lacks a domain of the total was a failed read: it is missing.
+    WHERE CASE
+        WHEN has_pkg THEN pkg_energy_uj IS NOT NULL AND (dram_energy_uj IS NOT NULL OR NOT has_dram)
+        WHEN has_model THEN model_energy_uj IS NOT NULL
+        ELSE true
+    END
 ),
 candidates AS (
     SELECT

@@ -35,8 +35,8 @@ intervals AS (
         timestamp_ns,
         has_counter,
         timestamp_ns - lag(timestamp_ns) OVER by_time AS interval_ns,
-        (energy_mj - lag(energy_mj) OVER by_time) * 1000 AS counted_uj,
-        (power_mw + lag(power_mw) OVER by_time) / 2 AS mean_mw
+        (energy_mj - lag(energy_mj) OVER by_time) * 1000::HUGEINT AS counted_uj,
+        (power_mw::DOUBLE + lag(power_mw) OVER by_time) / 2 AS mean_mw
     FROM readings
     WHERE CASE WHEN has_counter THEN energy_mj IS NOT NULL ELSE power_mw IS NOT NULL END
     WINDOW by_time AS (PARTITION BY run_id, gpu_index ORDER BY timestamp_ns)
@@ -118,9 +118,9 @@ SELECT
     run_id,
     getvariable('day') AS run_date,
     at_ns,
-    CASE WHEN count(*) = count(energy_uj) THEN sum(energy_uj)::BIGINT END AS gpu_uj,
-    CASE WHEN count(*) = count(energy_lower_uj) THEN floor(sum(energy_lower_uj))::BIGINT END AS gpu_lower_uj,
-    CASE WHEN count(*) = count(energy_upper_uj) THEN ceil(sum(energy_upper_uj))::BIGINT END AS gpu_upper_uj,
+    CASE WHEN count(*) = count(energy_uj) THEN try_cast(sum(energy_uj) AS BIGINT) END AS gpu_uj,
+    CASE WHEN count(*) = count(energy_lower_uj) THEN try_cast(floor(sum(energy_lower_uj)) AS BIGINT) END AS gpu_lower_uj,
+    CASE WHEN count(*) = count(energy_upper_uj) THEN try_cast(ceil(sum(energy_upper_uj)) AS BIGINT) END AS gpu_upper_uj,
     sum(n_resets_before)::BIGINT AS n_resets_before,
     sum(n_resets_after)::BIGINT AS n_resets_after,
     max(missing_ns) AS missing_ns

@@ -1,6 +1,6 @@
 -- The energy of an event: what the run's total grew by between its start and its end, with certain bounds; and of that
 -- the event's own share. A moment belongs to the innermost event around it, so own energies never overlap.
--- depends: stage.runs, stage.orchestration_events, daily.edge_counters, daily.edge_gpu_counters, stage.energy_sampling
+-- depends: stage.runs, stage.orchestration_events, daily.edge_counters, daily.edge_gpu_counters, daily.run_gaps, stage.energy_sampling
 -- unique: event_id
 CREATE TABLE IF NOT EXISTS main.event_energy (
     event_id BIGINT NOT NULL, -- stable id of the run, the event's times, step, phase and type
@@ -94,13 +94,13 @@ own_shares AS (
     GROUP BY event_id
 ),
 unbounded_spans AS (
-    SELECT samples.run_id, samples.timestamp_ns - samples.gap_ns AS from_ns, samples.timestamp_ns AS to_ns
-    FROM day_energy_samples AS samples
+    SELECT gaps.run_id, gaps.from_ns, gaps.to_ns
+    FROM daily.run_gaps AS gaps
     JOIN stage.energy_sampling AS sampling
-        ON sampling.run_id = samples.run_id
+        ON sampling.run_id = gaps.run_id
         AND sampling.landing_date = getvariable('day')
-    WHERE samples.gap_ns IS NOT NULL
-        AND (samples.is_reset OR sampling.n_hidden_wrap_gaps > 0)
+    WHERE gaps.run_date = getvariable('day')
+        AND (gaps.is_reset OR sampling.n_hidden_wrap_gaps > 0)
 ),
 unbounded_events AS (
     SELECT DISTINCT events.event_id

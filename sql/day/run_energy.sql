@@ -1,6 +1,6 @@
 -- The energy of a run: what the counters grew by between its start and its end, with certain bounds and how much of the
 -- run was observed. A run without samples has a row of NULLs.
--- depends: stage.runs, stage.energy_sampling, daily.edge_counters, daily.edge_gpu_counters
+-- depends: stage.runs, stage.energy_sampling, daily.run_gaps, daily.edge_counters, daily.edge_gpu_counters
 -- unique: run_id
 CREATE TABLE IF NOT EXISTS main.run_energy (
     run_id BIGINT NOT NULL, -- run
@@ -41,16 +41,14 @@ gaps AS (
     SELECT
         day_runs.run_id,
         count(*) AS n_gaps,
-        sum(
-            least(samples.timestamp_ns, end_time_ns) - greatest(samples.timestamp_ns - gap_ns, start_time_ns)
-        )::BIGINT AS gap_ns,
+        sum(least(gaps.to_ns, day_runs.end_time_ns) - greatest(gaps.from_ns, day_runs.start_time_ns))::BIGINT AS gap_ns,
         count(*) FILTER (WHERE is_reset) AS n_resets
-    FROM day_energy_samples AS samples
+    FROM daily.run_gaps AS gaps
     JOIN day_runs
-        ON day_runs.run_id = samples.run_id
-        AND samples.timestamp_ns > day_runs.start_time_ns
-        AND samples.timestamp_ns - samples.gap_ns < day_runs.end_time_ns
-    WHERE samples.gap_ns IS NOT NULL
+        ON day_runs.run_id = gaps.run_id
+        AND day_runs.start_time_ns < gaps.to_ns
+        AND day_runs.end_time_ns > gaps.from_ns
+    WHERE gaps.run_date = getvariable('day')
     GROUP BY day_runs.run_id
 ),
 differences AS (

@@ -1,7 +1,7 @@
 -- What an agent's orchestration costs: one row per pair of a linear and an agentic run, with the dynamic energy that the
 -- agentic one took on top. quality_flags is a JSON list: flags of the two runs as 'linear:…' and 'agentic:…' (see
 -- sql/core/runs.sql); negative_tax; uncore_is_package_minus_core: no RAPL uncore domain, see linear_orchestration_uj.
--- depends: run_pairing, runs, idle_baselines, stage.reported_tax
+-- depends: run_pairing, runs, idle_baselines, stage.reported_tax, stage.runs
 -- unique: linear_run_id, agentic_run_id
 CREATE OR REPLACE TABLE main.orchestration_tax_summary (
     comparison_id BIGINT PRIMARY KEY, -- stable id of the two runs
@@ -32,17 +32,20 @@ WITH splits AS (
                 THEN uncore_energy_uj - trunc(uncore_power_watts * duration_ns / 1e3)
             ELSE pkg_energy_uj - core_energy_uj
                 - (trunc(package_power_watts * duration_ns / 1e3) - trunc(core_power_watts * duration_ns / 1e3))
-        END::BIGINT AS orchestration_uj,
+        END AS orchestration_uj,
         uncore_energy_uj IS NULL AND pkg_energy_uj - core_energy_uj IS NOT NULL AS lacks_uncore
     FROM main.runs AS runs
     LEFT JOIN main.idle_baselines AS idle_baselines ON idle_baselines.baseline_id = runs.baseline_id
 ),
+-- By key, since a pair that straddles midnight has its runs on two days.
 reported AS (
-    SELECT *
-    FROM stage.reported_tax
+    SELECT linear.run_id AS linear_run_id, agentic.run_id AS agentic_run_id, tax.orchestration_tax_uj
+    FROM stage.reported_tax AS tax
+    JOIN stage.runs AS linear ON linear.run_key = tax.linear_run_key
+    JOIN stage.runs AS agentic ON agentic.run_key = tax.agentic_run_key
     QUALIFY row_number() OVER (
-        PARTITION BY linear_run_id, agentic_run_id
-        ORDER BY recorded_at DESC, landing_date DESC
+        PARTITION BY linear.run_id, agentic.run_id
+        ORDER BY tax.recorded_at DESC, tax.landing_date DESC
     ) = 1
 ),
 pairs AS (
@@ -53,9 +56,9 @@ pairs AS (
         linear.run_number,
         linear.dynamic_energy_uj AS linear_dynamic_uj,
         agentic.dynamic_energy_uj AS agentic_dynamic_uj,
-        agentic.dynamic_energy_uj - linear.dynamic_energy_uj AS orchestration_tax_uj,
-        linear.orchestration_uj AS linear_orchestration_uj,
-        agentic.orchestration_uj AS agentic_orchestration_uj,
+        try(agentic.dynamic_energy_uj - linear.dynamic_energy_uj) AS orchestration_tax_uj,
+        try_cast(linear.orchestration_uj AS BIGINT) AS linear_orchestration_uj,
+        try_cast(agentic.orchestration_uj AS BIGINT) AS agentic_orchestration_uj,
         coalesce(linear.is_estimated, agentic.is_estimated) AS is_estimated,
         linear.lacks_uncore OR agentic.lacks_uncore AS lacks_uncore,
         linear.quality_flags AS linear_flags,

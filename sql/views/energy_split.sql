@@ -14,9 +14,9 @@ idle AS (
         runs.pkg_energy_uj,
         runs.core_energy_uj,
         runs.uncore_energy_uj,
-        trunc((package_power_watts - sigmas * package_std) * duration_ns / 1e3)::BIGINT AS idle_pkg_uj,
-        trunc((core_power_watts - sigmas * core_std) * duration_ns / 1e3)::BIGINT AS idle_core_uj,
-        trunc((uncore_power_watts - sigmas * uncore_std) * duration_ns / 1e3)::BIGINT AS idle_uncore_uj
+        try_cast(trunc((package_power_watts - sigmas * package_std) * duration_ns / 1e3) AS BIGINT) AS idle_pkg_uj,
+        try_cast(trunc((core_power_watts - sigmas * core_std) * duration_ns / 1e3) AS BIGINT) AS idle_core_uj,
+        try_cast(trunc((uncore_power_watts - sigmas * uncore_std) * duration_ns / 1e3) AS BIGINT) AS idle_uncore_uj
     FROM main.runs AS runs
     JOIN main.idle_baselines AS idle_baselines ON idle_baselines.baseline_id = runs.baseline_id
     CROSS JOIN methods

@@ -1,0 +1,22 @@
+-- A machine: in a cloud a machine type, of our own hosts the host. One that is deleted stays while there is use of it.
+-- depends: usage_statements, workspace_claims, daily.usage_windows
+CREATE OR REPLACE TABLE main.dim_machine (
+    machine_id BIGINT PRIMARY KEY, -- stable id of the name
+    machine_name VARCHAR NOT NULL UNIQUE -- name, by which its power is looked up; '(unattributed)' where no source gives one
+);
+
+INSERT INTO main.dim_machine BY NAME
+WITH named AS (
+    SELECT machine_name
+    FROM main.usage_statements
+    WHERE machine_name IS NOT NULL AND is_newest AND NOT is_deleted
+    UNION
+    SELECT machine_name FROM main.workspace_claims WHERE machine_name IS NOT NULL
+    UNION
+    SELECT machine_name FROM daily.usage_windows WHERE machine_name IS NOT NULL
+    UNION
+    SELECT '(unattributed)' AS machine_name
+)
+SELECT ops.stable_id(machine_name) AS machine_id, machine_name
+FROM named
+ORDER BY machine_name;

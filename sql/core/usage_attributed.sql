@@ -1,0 +1,209 @@
+-- Each window's part of each workspace that held its host, with energy and carbon: what every figure of usage is summed
+-- from. Parts of a window add up to it; what nobody held has no user. `from_ts` is included, `to_ts` is not.
+-- depends: daily.usage_windows, usage_settings, usage_statements, host_holders, carbon_intensity, country_intensity, hardware_config, experiments
+CREATE OR REPLACE MACRO main.usage_attributed(from_ts, to_ts) AS TABLE
+WITH host_countries AS (
+    SELECT host, arg_max(country_code, (created_at, exp_id)) AS country_code
+    FROM main.experiments
+    WHERE country_code IS NOT NULL AND source_system = 'alems-collect'
+    GROUP BY host
+),
+windows AS (
+    SELECT
+        windows.window_start,
+        windows.window_start + to_seconds(windows.window_s) AS window_end,
+        windows.window_s,
+        time_bucket(INTERVAL 1 HOUR, windows.window_start) AS hour_start,
+        windows.source_system,
+        windows.host,
+        windows.port,
+        windows.cloud_project_name,
+        windows.machine_name,
+        coalesce(windows.country_code, host_countries.country_code) AS country_code,
+        CASE WHEN settings.iowait_is_busy THEN coalesce(iowait_s, 0) ELSE 0 END AS busy_iowait_s,
+        coalesce(iowait_s, 0) - busy_iowait_s AS idle_iowait_s,
+        CASE WHEN windows.is_per_cpu THEN hardware_config.cpu_threads ELSE 1 END AS n_times,
+        (windows.busy_s + busy_iowait_s) * n_times AS busy_s, -- NULL where nobody knows how many CPUs the host has
+        (windows.idle_s + idle_iowait_s) * n_times AS idle_s,
+        windows.covered_s,
+        windows.is_partial OR windows.is_reset OR coalesce(abs(windows.clock_offset_s) > settings.clock_tolerance_s, FALSE)
+            AS is_estimated
+    FROM daily.usage_windows AS windows
+    CROSS JOIN main.usage_settings AS settings
+    LEFT JOIN main.hardware_config AS hardware_config ON hardware_config.hw_id = windows.hw_id
+    LEFT JOIN host_countries ON host_countries.host = windows.host AND windows.source_system = 'alems-collect'
+    WHERE windows.set_aside IS NULL AND windows.window_start >= from_ts AND windows.window_start < to_ts
+),
+holders AS (
+    SELECT * REPLACE (coalesce(held_to, TIMESTAMPTZ 'infinity') AS held_to)
+    FROM main.host_holders
+),
+-- Hours within which a host passed from one to another.
+changes AS (
+    SELECT host, time_bucket(INTERVAL 1 HOUR, held_from) AS hour_start FROM holders
+    UNION
+    SELECT host, time_bucket(INTERVAL 1 HOUR, held_to) AS hour_start FROM holders WHERE isfinite(held_to)
+),
+-- In all other hours whoever held it at the start held it throughout.
+undivided AS (
+    SELECT
+        windows.*,
+        holders.* EXCLUDE (host, held_from, held_to, cloud_project_name, machine_name, part),
+        coalesce(windows.cloud_project_name, holders.cloud_project_name) AS project,
+        coalesce(windows.machine_name, holders.machine_name) AS machine,
+        coalesce(holders.part, 1) AS share,
+        coalesce(holders.part, 1) < 1 AS is_divided
+    FROM windows
+    ANTI JOIN changes ON changes.host = windows.host AND changes.hour_start = windows.hour_start
+    LEFT JOIN holders
+        ON holders.host = windows.host
+        AND holders.held_from <= windows.window_start
+        AND holders.held_to > windows.window_start
+),
+changing AS (
+    SELECT windows.*, row_number() OVER () AS window_id
+    FROM windows
+    SEMI JOIN changes ON changes.host = windows.host AND changes.hour_start = windows.hour_start
+),
+-- A host that was up for a part of the window only was up for those who held it, hence the greater of the two.
+pieces AS (
+    SELECT
+        changing.*,
+        holders.* EXCLUDE (host, held_from, held_to, cloud_project_name, machine_name, part),
+        coalesce(changing.cloud_project_name, holders.cloud_project_name) AS project,
+        coalesce(changing.machine_name, holders.machine_name) AS machine,
+        holders.part * epoch(least(window_end, holders.held_to) - greatest(window_start, holders.held_from)) AS held_s,
+        held_s / greatest(covered_s, sum(held_s) OVER (PARTITION BY window_id)) AS share
+    FROM changing
+    JOIN holders
+        ON holders.host = changing.host
+        AND holders.held_from < changing.window_end
+        AND holders.held_to > changing.window_start
+),
+rests AS (
+    SELECT
+        changing.*,
+        NULL::VARCHAR AS workspace_id,
+        NULL::VARCHAR AS user_id,
+        changing.cloud_project_name AS project,
+        changing.machine_name AS machine,
+        1 - coalesce(given.share, 0) AS share
+    FROM changing
+    LEFT JOIN (SELECT window_id, sum(share) AS share FROM pieces GROUP BY window_id) AS given
+        ON given.window_id = changing.window_id
+    WHERE coalesce(given.share, 0) < 1 - 1e-9
+),
+parts AS (
+    SELECT * FROM undivided
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (window_id, held_s), share < 1 AS is_divided FROM pieces
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (window_id), share < 1 AS is_divided FROM rests
+),
+-- The intensity of a window is the mean of those that cover it, by the time for which they do.
+grid_hours AS (
+    SELECT
+        region,
+        window_start AS grid_start,
+        window_end AS grid_end,
+        intensity_gco2eq_kwh,
+        intensity_source,
+        unnest(generate_series(time_bucket(INTERVAL 1 HOUR, window_start), window_end, INTERVAL 1 HOUR)) AS hour_start
+    FROM main.carbon_intensity
+    WHERE intensity_gco2eq_kwh IS NOT NULL AND window_end > from_ts AND window_start < to_ts + INTERVAL 1 HOUR
+),
+asked AS (
+    SELECT DISTINCT window_start, window_s
+    FROM daily.usage_windows
+    WHERE set_aside IS NULL AND window_start >= from_ts AND window_start < to_ts
+),
+covering AS (
+    SELECT
+        grid_hours.*,
+        asked.window_start,
+        asked.window_s,
+        epoch(least(grid_end, window_start + to_seconds(window_s)) - greatest(grid_start, window_start)) AS covered_s
+    FROM asked
+    JOIN grid_hours ON grid_hours.hour_start = time_bucket(INTERVAL 1 HOUR, asked.window_start)
+    WHERE covered_s > 0
+),
+intensities AS (
+    SELECT
+        region,
+        window_start,
+        window_s,
+        sum(intensity_gco2eq_kwh * covered_s ORDER BY grid_start) / sum(covered_s ORDER BY grid_start)
+            AS intensity_gco2eq_kwh,
+        CASE
+            WHEN sum(covered_s) < window_s - 0.5 THEN 'partial'
+            WHEN bool_or(intensity_source = 'forecast') THEN 'forecast'
+            ELSE 'actual'
+        END AS intensity_source
+    FROM covering
+    GROUP BY region, window_start, window_s
+),
+machines AS (
+    SELECT
+        machine_name,
+        country_code,
+        busy_watts,
+        idle_watts,
+        coalesce(valid_from, TIMESTAMPTZ '-infinity') AS valid_from,
+        coalesce(valid_to, TIMESTAMPTZ 'infinity') AS valid_to
+    FROM main.usage_statements
+    WHERE kind = 'machine'
+),
+powered AS (
+    SELECT
+        parts.* EXCLUDE (cloud_project_name, machine_name, country_code, busy_s, idle_s),
+        coalesce(parts.country_code, machines.country_code, settings.default_country_code) AS region,
+        parts.busy_s * parts.share AS busy_s,
+        parts.idle_s * parts.share AS idle_s,
+        parts.busy_s * parts.share * coalesce(machines.busy_watts, settings.default_busy_watts) / 3.6e6 AS busy_kwh,
+        parts.idle_s * parts.share * coalesce(machines.idle_watts, settings.default_idle_watts) / 3.6e6 AS idle_kwh
+    FROM parts
+    CROSS JOIN main.usage_settings AS settings
+    LEFT JOIN machines
+        ON machines.machine_name = parts.machine
+        AND machines.valid_from <= parts.window_start
+        AND machines.valid_to > parts.window_start
+)
+SELECT
+    powered.window_start, -- start of the window as landed
+    powered.window_s, -- its length
+    powered.hour_start, -- start of the base window that it is summed into
+    powered.source_system, -- what gave it
+    powered.host, -- host
+    powered.port, -- port of its exporter
+    powered.workspace_id, -- workspace that held the host; NULL: none
+    powered.user_id, -- its owner; NULL: nobody known
+    powered.project AS cloud_project_name, -- the source's project, else the workspace's; NULL: unknown
+    powered.machine AS machine_name, -- the source's machine, else the workspace's; NULL: unknown
+    powered.region, -- grid
+    powered.share, -- part of the window
+    powered.busy_s, -- CPU time busy
+    powered.idle_s, -- CPU time idle
+    powered.busy_kwh, -- energy of the busy CPUs
+    powered.idle_kwh, -- energy of the idle CPUs
+    coalesce(intensities.intensity_gco2eq_kwh, countries.carbon_gco2eq_kwh, world.carbon_gco2eq_kwh)
+        AS intensity_gco2eq_kwh, -- carbon intensity
+    CASE
+        WHEN intensities.intensity_gco2eq_kwh IS NOT NULL THEN intensities.intensity_source
+        WHEN countries.carbon_gco2eq_kwh IS NOT NULL THEN 'country'
+        ELSE 'world'
+    END AS intensity_source, -- where it comes from: actual, forecast, partial, country, world
+    powered.busy_kwh * coalesce(
+        intensities.intensity_gco2eq_kwh, countries.carbon_gco2eq_kwh, world.carbon_gco2eq_kwh
+    ) AS busy_gco2eq, -- carbon of the busy CPUs
+    powered.idle_kwh * coalesce(
+        intensities.intensity_gco2eq_kwh, countries.carbon_gco2eq_kwh, world.carbon_gco2eq_kwh
+    ) AS idle_gco2eq, -- carbon of the idle CPUs
+    powered.is_estimated OR powered.is_divided OR coalesce(intensities.intensity_source, 'country') <> 'actual'
+        AS is_estimated -- more than the power model stands between this and a measurement
+FROM powered
+LEFT JOIN intensities
+    ON intensities.region = powered.region
+    AND intensities.window_start = powered.window_start
+    AND intensities.window_s = powered.window_s
+LEFT JOIN main.country_intensity AS countries ON countries.country_code = powered.region
+LEFT JOIN main.country_intensity AS world ON world.country_code = 'WORLD';
