@@ -4,7 +4,7 @@ import threading
 import time
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from collectors.sensors import Row, Sensor
 MAX_ROWS: Final = 16_384  # 80 s of a two-socket host at 100 Hz: far more than the few seconds between two drains
 MAX_REASONS: Final = 20
 OTHER_REASON: Final = "other reasons"
+UNFIT: Final = (pa.ArrowException, TypeError, ValueError, OverflowError)  # what Arrow raises for a wrong value
 SHORT_WAIT_S: Final = 0.05
 JOIN_TIMEOUT_S: Final = 5.0
 BINS_PER_PERIOD: Final = 500
@@ -98,13 +99,10 @@ class Sampler:
     def drain(self) -> dict[str, pa.Array]:
         """Hand over the buffered rows as columns: timestamp_ns (UTC) and the sensor's; empty ones when nothing is."""
         taken = [self._rows.popleft() for _ in range(len(self._rows))]
-        times = [self._clock.to_utc_ns(time) for time, _ in taken]
-        columns = zip(*(row for _, row in taken), strict=True) if taken else [()] * len(self._types)
-        arrays = [pa.array(column, type_) for column, type_ in zip(columns, self._types, strict=True)]
-        return {
-            "timestamp_ns": pa.array(times, pa.int64()),
-            **dict(zip(self.sensor.columns, arrays, strict=True)),
-        }
+        try:
+            return self._columns(taken)
+        except UNFIT:
+            return self._columns([sample for sample in taken if self._fits(sample)])
 
     @property
     def stats(self) -> SamplerStats:
@@ -157,6 +155,21 @@ class Sampler:
             else:
                 self._lost += 1
         return before, after
+
+    def _columns(self, samples: Sequence[tuple[int, Row]]) -> dict[str, pa.Array]:
+        times = [self._clock.to_utc_ns(time) for time, _ in samples]
+        columns = zip(*(row for _, row in samples), strict=True) if samples else [()] * len(self._types)
+        arrays = [pa.array(column, type_) for column, type_ in zip(columns, self._types, strict=True)]
+        return {"timestamp_ns": pa.array(times, pa.int64()), **dict(zip(self.sensor.columns, arrays, strict=True))}
+
+    def _fits(self, sample: tuple[int, Row]) -> bool:
+        """Whether the contract's types can hold a row; one that they cannot is a failed reading."""
+        try:
+            self._columns([sample])
+        except UNFIT as error:
+            self._count_failure(f"{sample[1]} does not fit {self.sensor.dataset.name}: {error}")
+            return False
+        return True
 
     def _count_failure(self, reason: str) -> None:
         known = reason in self._failed or len(self._failed) < MAX_REASONS

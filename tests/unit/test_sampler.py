@@ -181,6 +181,16 @@ def test_drained_columns_have_the_contract_types_and_missing_is_null() -> None:
     assert full["all_zones_json"].to_pylist() == [None, '{"a": 1}']
 
 
+@pytest.mark.parametrize("nonsense", [(0, 2**64, None), (0, "12", None), (0, 5)])
+def test_a_row_that_the_contract_cannot_hold_is_a_failed_reading_and_spoils_no_other(nonsense: Row) -> None:
+    time = FakeTime()
+    sampler = Sampler(FakeSensor(time, rows=lambda n: [nonsense if n == 2 else (0, n, None)]), time.clock())
+    run(sampler, time, 3)
+    assert sampler.drain()["pkg_energy_uj"].to_pylist() == [1, 3]
+    (reason,) = sampler.stats.failed
+    assert reason.startswith(f"{nonsense} does not fit energy_samples: ")
+
+
 def test_no_rows_is_a_reading_without_a_sample() -> None:
     time = FakeTime()
     sampler = Sampler(FakeSensor(time, rows=lambda n: []), time.clock())
