@@ -1,7 +1,7 @@
--- The energy samples of a run: put its run_id in.
+-- The energy samples of a run, by its run_id.
 SELECT
     timestamp_ns,
     pkg_energy_uj / 1e6 as energy_j
 FROM energy_samples
-WHERE run_id = 977
+WHERE run_id = $run_id
 ORDER BY timestamp_ns;
