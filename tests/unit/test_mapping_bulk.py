@@ -166,14 +166,55 @@ def test_what_is_no_row_is_counted_and_its_neighbours_are_mapped() -> None:
     assert mapped["median_ttft"].to_list() == [0.2969768075272441, *[None] * len(bad), 0.2969768075272441]
 
 
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"late": 1},
+        {"late": "1"},
+        {"metrics": {"late_ms": 1000}},
+        {"gpu": {"late": 1}},
+        {"a": None, "late": 1, "text": 'a "quoted": null'},
+        {"prefill_tp": None},
+        {"tput_per_gpu": "5"},
+        {"tput_per_gpu": [5]},
+        {"is_multinode": 1},
+    ],
+)
+@pytest.mark.parametrize("spaces", [(",", ":"), (", ", ": "), (" , ", " : "), ("\n,", "\t: ")])
+def test_a_field_of_one_late_row_is_not_lost(late: Row, spaces: tuple[str, str]) -> None:
+    row = real_rows("agg_fixed_seq")[0]["data"]
+    assert isinstance(row, dict)
+    rows = [json.dumps(row, separators=spaces)] * 1001
+    rows[777] = json.dumps(row | late, separators=spaces)  # no sample of the rows shows it
+    mapped = map_benchmark_rows(pl.DataFrame({"raw": rows}), SkipTracker())
+    expected = map_benchmark_row(row | late, SkipTracker())
+    assert expected is not None
+    assert json.loads(mapped["metrics"][777]) == expected["metrics"]
+    assert mapped.row(777, named=True).items() >= expected["config"].items()  # type: ignore[attr-defined]
+    assert mapped["reason"].null_count() == 1001
+
+
 def test_no_rows() -> None:
     mapped = map_benchmark_rows(pl.DataFrame({"raw": []}, schema={"raw": pl.String}), SkipTracker())
     assert mapped.height == 0
     assert set(the_registry().config_columns) < set(mapped.columns)
 
 
+def test_rows_without_metrics() -> None:
+    mapped = map_benchmark_rows(pl.DataFrame({"raw": ["{}", '{"hw":"b200"}', "{}"]}), SkipTracker())
+    assert mapped["metrics"].to_list() == ["{}"] * 3
+    assert mapped["hardware"].to_list() == [None, "b200", None]
+
+
 def test_the_same_rows_give_the_same_text_in_any_company() -> None:
-    rows = [json.dumps(row["data"]) for row in real_rows("agg_fixed_seq") + real_rows("together_baselines")]
+    odd = [
+        '{"hw":"b200","x":5,"y":1e-7,"z":1e22}',
+        '{"hw":"b200","x":0.5,"y":2}',
+        '{"x":[1]}',
+        '{"x":"5"}',
+        '{"x":true}',
+    ]
+    rows = [json.dumps(row["data"]) for row in real_rows("agg_fixed_seq") + real_rows("together_baselines")] + odd
     together = map_benchmark_rows(pl.DataFrame({"raw": rows}), SkipTracker())["metrics"]
     alone = [map_benchmark_rows(pl.DataFrame({"raw": [row]}), SkipTracker())["metrics"].item() for row in rows]
     assert together.to_list() == alone
