@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from alems_pipeline import lake, sql_files
+from alems_pipeline.lake_files import write_empty_files
 from alems_pipeline.warehouse import Warehouse, connect_published
 
 
@@ -27,7 +28,7 @@ def copy_published(warehouse: Warehouse, folder: Path, on_file: Callable[[int, i
         on_file(number, len(paths))
     part.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(warehouse.published_path, copy.published_path)
-    lake.write_empty_files(copy.lake)
+    write_empty_files(copy.lake)
     part.rename(folder)
     _point_views(Warehouse(folder))
     return folder

@@ -28,7 +28,7 @@ TAX_BY_TASK: Final = """
         median(t.tax_multiplier) AS median_times,
         min(t.tax_multiplier) AS least_times,
         max(t.tax_multiplier) AS most_times,
-        median(t.tax_percent) AS median_share_percent,
+        median(a.total_energy_uj / l.total_energy_uj) AS median_total_times,
         median(l.total_energy_uj) / 1e6 AS linear_j,
         median(a.total_energy_uj) / 1e6 AS agentic_j,
         median(a.energy_lo_uj) / 1e6 AS agentic_lo_j,
@@ -61,6 +61,8 @@ def collect(files: Warehouse, seconds: int, pairs: int, out: Console, err: Conso
         for task in workload.TASKS:
             out.print(f"Measuring {pairs} linear/agentic pairs of the task {task}.", highlight=False)
             subject = Subject(experiment="demo", task=task, model="trigram", provider="local")
+            if session.interrupted_by is not None:
+                break
             session.compare(
                 subject, _command("linear", task), _command("agentic", task), repeat=pairs, on_progress=show
             )
@@ -76,18 +78,27 @@ def _command(workflow: str, task: str) -> list[str]:
 def print_tax(con: duckdb.DuckDBPyConnection, out: Console) -> None:
     """Orchestration tax by task: how much more dynamic energy the agentic form takes than the linear one."""
     table = Table(title="Orchestration tax by task: dynamic energy, agentic ÷ linear", title_justify="left")
-    for name in ("task", "host", "energy", "pairs", "median ×", "range ×", "share of agentic", "linear J", "agentic J",
+    for name in ("task", "host", "energy", "pairs", "median ×", "range ×", "total ×", "linear J", "agentic J",
                  "agentic bounds J"):  # fmt: skip
         table.add_column(name, justify="left" if name in ("task", "host", "energy") else "right")
-    for task, host, energy, pairs, median, least, most, share, linear, agentic, lo, hi in con.execute(
+    for task, host, energy, pairs, median, least, most, total, linear, agentic, lo, hi in con.execute(
         TAX_BY_TASK
     ).fetchall():
         table.add_row(
-            task, host, energy, str(pairs), _number(median), f"{_number(least)} – {_number(most)}",
-            _number(share, "%", 0), _number(linear), _number(agentic), f"{_number(lo)} – {_number(hi)}",
+            task, host, energy, str(pairs), _number(median), _range(least, most),
+            _number(total), _number(linear), _number(agentic), _range(lo, hi),
         )  # fmt: skip
     out.print(table)
+    out.print(
+        "×: dynamic energy, above idle; – where no idle baseline is known. total ×: idle included. "
+        "J: medians of whole runs; bounds are certain, not statistical.",
+        highlight=False,
+    )
 
 
-def _number(value: float | None, unit: str = "", digits: int = 2) -> str:
-    return "–" if value is None else f"{value:.{digits}f}{unit}"
+def _range(low: float | None, high: float | None) -> str:
+    return "–" if low is None else f"{_number(low)} – {_number(high)}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

@@ -94,9 +94,9 @@ def _run(
 
 def _first_failure(result: dg.ExecuteInProcessResult) -> str:
     """The cause of the first failed step or blocking check, in one line."""
-    for event in result.get_asset_check_evaluations():
-        if not event.passed and event.blocking:
-            return f"check {event.check_name} failed: {event.description}"
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking:
+            return f"check {check.check_name} failed: {check.description}"
     for event in result.all_events:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             error = event.step_failure_data.error

@@ -40,7 +40,8 @@ def parse_params(params: Sequence[str]) -> dict[str, str]:
 def run_query(con: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, str]) -> pl.DataFrame:
     """The result of a query, its parameters bound, never pasted. A statement without a result gives an empty frame."""
     relation = con.sql(query, params=dict(params)) if params else con.sql(query)
-    return relation.pl() if relation is not None else pl.DataFrame()
+    frame: pl.DataFrame = relation.pl() if relation is not None else pl.DataFrame()
+    return frame
 
 
 def show(frame: pl.DataFrame, output: OutputFormat, console: Console, path: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -52,14 +53,14 @@ def asset_spec(file: SqlFile) -> dg.AssetSpec:
     )
 
 
-def table_metadata(con: duckdb.DuckDBPyConnection, file: SqlFile) -> dict[str, object]:
+def table_metadata(con: duckdb.DuckDBPyConnection, file: SqlFile) -> dict[str, Any]:
     """Row count, columns and column lineage of a table or view, read from the warehouse as it now is."""
     columns = con.execute(
         "SELECT column_name, data_type, NOT is_nullable, comment FROM duckdb_columns() "
         "WHERE schema_name = ? AND table_name = ? ORDER BY column_index",
         [file.schema, file.name],
     ).fetchall()
-    metadata: dict[str, object] = {
+    metadata: dict[str, Any] = {
         "dagster/table_name": file.qualified_name,
         "dagster/column_schema": dg.TableSchema(
             columns=[
