@@ -147,9 +147,8 @@ placed AS (
         experiments.exp_id,
         hardware_config.hw_id,
         environment_config.env_id,
-        coalesce(recorded.hw_id, experiments.hw_id) IS NOT NULL AND hardware_config.hw_id IS NULL AS lacks_hardware,
-        coalesce(recorded.env_id, experiments.env_id) IS NOT NULL AND environment_config.env_id IS NULL
-            AS lacks_environment,
+        recorded.hw_id IS NOT NULL AND hardware_config.hw_id IS NULL AS lacks_hardware,
+        recorded.env_id IS NOT NULL AND environment_config.env_id IS NULL AS lacks_environment,
         recorded.baseline_id AS named_baseline_id,
         idle_baselines.baseline_id AS known_baseline_id,
         CASE
