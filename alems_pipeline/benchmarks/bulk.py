@@ -45,11 +45,10 @@ def _resolve(flat: pl.DataFrame, registry: Registry) -> pl.DataFrame:
     """The flat rows with canonical keys, the config's natural key and the reason for which a row is skipped."""
     framework, disagg = columns.normalize_framework(pl.col("framework"), pl.col("disagg"), registry)
     fallback_isl, fallback_osl = columns.parse_isl_osl(pl.col("name"))
+    of_model = columns.resolve_model(pl.col("infmax_model_prefix"), pl.col("model_prefix"), pl.col("model"), registry)
     resolved = flat.with_columns(
-        columns.resolve_model(pl.col("infmax_model_prefix"), pl.col("model_prefix"), pl.col("model"), registry).alias(
-            "of_model"
-        ),
-        columns.resolve_hardware(pl.col("hw"), registry).alias("of_hardware"),
+        _over_unique(flat, ("infmax_model_prefix", "model_prefix", "model"), of_model).alias("of_model"),
+        _over_unique(flat, ("hw",), columns.resolve_hardware(pl.col("hw"), registry)).alias("of_hardware"),
         columns.resolve_framework(pl.col("framework"), registry).alias("of_framework"),
         columns.resolve_precision(pl.col("precision"), registry).alias("of_precision"),
         framework.alias("framework"),

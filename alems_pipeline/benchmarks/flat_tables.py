@@ -159,7 +159,7 @@ def _is_all(table: pl.DataFrame, raw: pl.Series) -> bool:
 
 
 def _lines(raw: pl.Series) -> bytes:
-    return "\n".join(raw.to_list()).encode()
+    return bytes(raw.str.join("\n").cast(pl.Binary).item())
 
 
 def _column_type(name: str, inferred: AnyType, keep_numbers: bool) -> AnyType:
@@ -263,8 +263,11 @@ class _Table:
 
     def _has_prefill_tp(self) -> pl.Expr:
         """Whether the row has the key, whatever its value: null looks the same as absent in a column."""
-        if not self.raw.str.contains('"prefill_tp"', literal=True).any():
-            return pl.lit(False)
+        absent = pl.Series([None]).new_from_index(0, len(self.raw))
+        held = self.data.get_column("prefill_tp", default=absent).is_not_null()
+        unsure = self.raw.str.contains('"prefill_tp"', literal=True) & ~held
+        if not unsure.any():
+            return pl.lit(held)
         if "prefill_tp" in self._inner_names():
             raise _NotATable  # the text does not tell whose it is
         return self._raw_has("prefill_tp", "")

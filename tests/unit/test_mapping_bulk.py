@@ -144,12 +144,12 @@ def made_up_row(dice: random.Random) -> Row:
     return row
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_rows_made_to_differ(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "BATCH_ROWS", 97)  # several batches, several threads
     monkeypatch.setattr(flat_tables, "LEAST_BATCH_ROWS", 2)  # hardly any row falls back to the scalar form
     dice = random.Random(seed)
-    rows = [made_up_row(dice) for _ in range(300)]
+    rows = [made_up_row(dice) for _ in range(250)]
     names = [dice.choice([None, "a_1k8k_b.json", "x/1k1k/y", ""]) for _ in rows]
     options = [dice.choice([None, OPTIONS, OPTIONS | {"tp": 4, "disagg": True}]) for _ in rows]
     mapped = assert_agree(rows, names, options)
