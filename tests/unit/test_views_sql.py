@@ -183,12 +183,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         core_std=idle["std_dev_watts"]["core"],
     )
     experiment = world.add_experiment(hw_id=hw_id, provider="cloud")
-    for number, (name, watts, more) in enumerate(
-        (("worked", 5.0, {}), ("idle", 1.0, {}), ("waiting", 5.0, {"compute_time_ms": 400.0}))
-    ):
+    runs = (("worked", 5.0, None), ("idle", 1.0, None), ("waiting", 5.0, 400.0))
+    for number, (name, watts, compute_ms) in enumerate(runs):
         start = DAY_NS + number * 100 * SECOND
         run_id = world.add_run(
-            name, experiment, start_ns=start, hw_id=hw_id, baseline_id="idle", run_number=number, **more
+            name,
+            experiment,
+            start_ns=start,
+            hw_id=hw_id,
+            baseline_id="idle",
+            run_number=number,
+            compute_time_ms=compute_ms,
         )
         times = start + np.arange(1001) * 10 * MS
         package = np.round(np.arange(1001) * watts * 10_000).astype(np.int64)
