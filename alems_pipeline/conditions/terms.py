@@ -165,7 +165,7 @@ def member(value: Operand, items: Sequence[Operand]) -> Truth:
     # The whole list is made before anything is looked up in it: an item without a value drops the run.
     made = [any_of(e.true, e.false) for e in equals if not e.total]
     if not items and value.null is Null.DROPS:
-        made = [f"{value.sql} IS NOT NULL"]
+        made = [f"{_comparable(value)} IS NOT NULL"]
     true = all_of(any_of(*(e.true for e in equals)), *made)
     return Truth(true, all_of(*(e.false for e in equals), *made), not made)
 

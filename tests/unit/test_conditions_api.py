@@ -329,3 +329,4 @@ def test_a_number_that_is_none_is_no_value(tmp_path: Path) -> None:
     assert select_runs("x - x == 0", warehouse=store).numbers == [2]
     assert select_runs("not x - x", warehouse=store).numbers == [2]
     assert select_runs("x - x != 5", warehouse=store).numbers == [2]
+    assert select_runs("x - x not in []", warehouse=store).numbers == [2]

@@ -124,6 +124,8 @@ def evaluate(node: ast.expr, run: dict[str, Any]) -> Any:
             value = evaluate(left, run)
             for op, right in zip(ops, comparators, strict=True):
                 other = evaluate(right, run)
+                if isinstance(value, datetime) and isinstance(right, ast.Constant):
+                    other = as_time(other)
                 if not compare(op, value, other):
                     return False
                 value = other
@@ -146,8 +148,8 @@ def evaluate(node: ast.expr, run: dict[str, Any]) -> Any:
 def calculate(op: ast.operator, left: Any, right: Any, literal: bool) -> Any:
     if left is None or right is None:
         raise Dropped
-    if isinstance(op, ast.Pow) and not (literal and isinstance(right, int)):
-        left, right = float(left), float(right)  # documented: a power with a variable exponent is one of doubles
+    if isinstance(op, ast.Div) or (isinstance(op, ast.Pow) and not (literal and isinstance(right, int))):
+        left, right = float(left), float(right)  # documented: a quotient, a power with a variable exponent
     try:
         result = BINARY[type(op)](left, right)
     except (ZeroDivisionError, OverflowError, ValueError) as error:
@@ -159,13 +161,23 @@ def calculate(op: ast.operator, left: Any, right: Any, literal: bool) -> Any:
     return result
 
 
+def as_time(literal: Any) -> Any:
+    """A string literal beside a time is one; where it is not, the compiler refuses the query."""
+    try:
+        return datetime.fromisoformat(literal).replace(tzinfo=UTC)
+    except (TypeError, ValueError):
+        return literal
+
+
 def compare(op: ast.cmpop, left: Any, right: Any) -> bool:
-    if isinstance(left, datetime) and isinstance(right, str):
-        right = datetime.fromisoformat(right).replace(tzinfo=UTC)
     if isinstance(op, ast.In | ast.NotIn) and (right is None or (left is None and isinstance(right, str))):
         raise Dropped
     if not isinstance(op, ast.Eq | ast.NotEq | ast.In | ast.NotIn) and (left is None or right is None):
         raise Dropped
+    if isinstance(right, list):
+        return any(compare(ast.Eq(), left, item) for item in right) == isinstance(op, ast.In)
+    if isinstance(left, float) != isinstance(right, float) and {type(left), type(right)} <= {int, float}:
+        left, right = float(left), float(right)  # documented: an integer beside a float is compared as one
     return COMPARE[type(op)](left, right)
 
 
