@@ -60,7 +60,7 @@ class Ending:
 
     n_rows: int = 0
     last_ns: int | None = None  # of the last sample that was read
-    readings: dict[str, pl.DataFrame] = field(default_factory=dict)  # by counter: the last one of each package
+    readings: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict)  # the last of each counter and package
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,18 @@ def facts_of(slices: Iterable[pl.DataFrame], runs: pl.DataFrame) -> RunFacts:
     """Facts of the runs whose sifted rows `slices` hold; `runs` gives run_id and max_sample_interval_ns."""
     packages, times = [], []
     for rows in slices:
-        packages.append(rows.group_by("run_id", "package_index").agg(*_PACKAGE_FACTS))
+        packages.append(_package_facts(rows).select("run_id", "package_index", *_FACTS))
         times.append(_times(rows))
     of_packages = (
         pl.concat(packages)
         .group_by("run_id", "package_index")
-        .agg(pl.col("^.*_read$").any(), pl.col("^.*_range_uj$").max())
+        .agg(*(pl.col(f"{c}_read").any() for c in COUNTERS), *(pl.col(f"{c}_range_uj").max() for c in COUNTERS))
         .sort("run_id", "package_index")
     )
     interval_ns = pl.when(pl.col("run_id") == pl.col("run_id").shift()).then(pl.col("timestamp_ns").diff())
     medians = (
         pl.concat(times)
-        .select("run_id", interval_ns=interval_ns)
+        .select(pl.col("run_id").set_sorted(), interval_ns=interval_ns)
         .group_by("run_id")
         .agg(median_interval_ns=pl.col("interval_ns").median().floor().cast(pl.Int64))
     )
@@ -111,16 +111,26 @@ def facts_of(slices: Iterable[pl.DataFrame], runs: pl.DataFrame) -> RunFacts:
     return RunFacts(of_packages, of_runs)
 
 
-def _range_of(counter: str) -> pl.Expr:
-    if counter not in ENERGY_DOMAINS:
-        return pl.lit(None, pl.Int64)  # the model never wraps
-    return pl.col(f"{counter}_range_uj").max().fill_null(KERNEL_RANGE_UJ)
+def _package_facts(rows: pl.DataFrame) -> pl.DataFrame:
+    """Per run and package, which counters were read, and their ranges."""
+    varying: list[pl.Expr] = []
+    constant: list[pl.Expr] = []
+    for counter in COUNTERS:
+        # Nearly all columns are the same throughout, and then nothing has to be grouped.
+        n_null = rows[f"{counter}_energy_uj"].null_count()
+        ever = (pl.col(f"{counter}_energy_uj").count() > 0) if 0 < n_null < rows.height else pl.lit(n_null == 0)
+        (varying if 0 < n_null < rows.height else constant).append(ever.alias(f"{counter}_read"))
+        if counter not in ENERGY_DOMAINS:
+            constant.append(pl.lit(None, pl.Int64).alias(f"{counter}_range_uj"))  # the model never wraps
+            continue
+        given = rows[f"{counter}_range_uj"]
+        is_constant = given.null_count() in (0, rows.height) and given.min() == given.max()
+        greatest = pl.lit(given.max(), pl.Int64) if is_constant else pl.col(given.name).max()
+        (constant if is_constant else varying).append(greatest.fill_null(KERNEL_RANGE_UJ).alias(given.name))
+    return rows.group_by("run_id", "package_index").agg(varying).with_columns(constant)
 
 
-_PACKAGE_FACTS: Final = [
-    *((pl.col(f"{c}_energy_uj").count() > 0).alias(f"{c}_read") for c in COUNTERS),
-    *(_range_of(c).alias(f"{c}_range_uj") for c in COUNTERS),
-]
+_FACTS: Final = [*(f"{c}_read" for c in COUNTERS), *(f"{c}_range_uj" for c in COUNTERS)]
 
 
 def _times(rows: pl.DataFrame) -> pl.DataFrame:
@@ -140,13 +150,12 @@ def fold(rows: pl.DataFrame, facts: RunFacts, ending: Ending | None = None) -> F
     `ending` is moved on to the end of this slice.
     """
     runs = facts.runs.join(rows.select("run_id").unique(), on="run_id", how="semi", maintain_order="left")
-    packages = facts.packages.join(runs, on="run_id", how="semi", maintain_order="left")
     times = _times(rows).with_columns(run=pl.col("run_id").rle_id())
-    rows = rows.with_columns(row=_row(rows, times))
     samples = times.select("run_id", number_in_run(times["run"], ending.n_rows if ending else 0), "timestamp_ns")
-    flags = []
+    packages = _apart(rows, times, facts.packages, runs)
+    flags = [_NO_FLAGS]
     for counter in COUNTERS:
-        energy_uj, flagged = _energy(counter, rows, times, packages, ending)
+        energy_uj, flagged = _energy(counter, times, packages, ending)
         samples = samples.with_columns(energy_uj.alias(f"{counter}_energy_uj"))
         flags.append(flagged)
     flagged = pl.concat(flags).group_by("row").agg(pl.all().sum())
@@ -154,8 +163,8 @@ def fold(rows: pl.DataFrame, facts: RunFacts, ending: Ending | None = None) -> F
     gaps = _gaps(read, flagged, runs)
     resets = flagged.filter(pl.col("n_resets") > 0)
     samples = samples.with_columns(
-        _nulls(samples, pl.Int64).scatter(gaps["row"], gaps["interval_ns"]).alias("gap_ns"),
-        _nulls(samples, pl.Boolean).scatter(resets["row"], True).alias("is_reset"),
+        _nulls(times).scatter(gaps["row"], gaps["interval_ns"]).alias("gap_ns"),
+        _nulls(times, pl.Boolean).scatter(resets["row"], True).alias("is_reset"),
     )
     if ending is not None:
         ending.n_rows += samples.height
@@ -163,88 +172,92 @@ def fold(rows: pl.DataFrame, facts: RunFacts, ending: Ending | None = None) -> F
     return Folded(samples, _sampling(times, runs, read, gaps, flagged))
 
 
-def _row(rows: pl.DataFrame, times: pl.DataFrame) -> pl.Series:
-    """The position in `times` of each of `rows`."""
-    if rows.height == times.height:
-        return pl.int_range(rows.height, dtype=pl.Int64, eager=True)
-    same = same_as_previous(["run_id", "timestamp_ns"])
-    return rows.select((~same).cast(pl.Int64).cum_sum() - 1).to_series()
+def _nulls(times: pl.DataFrame, dtype: type[pl.DataType] = pl.Int64) -> pl.Series:
+    return pl.repeat(None, times.height, dtype=dtype, eager=True)
 
 
-def _nulls(samples: pl.DataFrame, dtype: type[pl.DataType]) -> pl.Series:
-    return pl.repeat(None, samples.height, dtype=dtype, eager=True)
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """One CPU package of several runs. `values`: its counters at each of the times, NULL where it was not read.
+
+    `runs`: per run whether the package ever gave a counter, and the counter's range.
+    """
+
+    index: int
+    values: pl.DataFrame
+    runs: pl.DataFrame
+
+
+def _apart(rows: pl.DataFrame, times: pl.DataFrame, facts: pl.DataFrame, runs: pl.DataFrame) -> list[_Package]:
+    """The packages of `rows`, each with its readings laid beside `times`."""
+    names = [f"{counter}_energy_uj" for counter in COUNTERS]
+    of_runs = facts.join(runs.select("run_id"), on="run_id", how="semi")
+    found = []
+    for (index,), of_package in of_runs.group_by("package_index", maintain_order=True):
+        values = rows.select(names)
+        if rows.height != times.height or of_package.height < runs.height:
+            row = rows.select((~same_as_previous(["run_id", "timestamp_ns"])).cast(pl.Int64).cum_sum() - 1).to_series()
+            own = rows.with_columns(row=row).filter(pl.col("package_index") == index)
+            values = pl.DataFrame([_nulls(times).scatter(own["row"], own[name]).alias(name) for name in names])
+        aligned = runs.select("run_id").join(of_package, on="run_id", how="left", maintain_order="left")
+        found.append(_Package(index, values, aligned.with_columns(pl.col("^.*_read$").fill_null(False))))
+    return sorted(found, key=lambda package: package.index)
 
 
 def _energy(
-    counter: str, rows: pl.DataFrame, times: pl.DataFrame, packages: pl.DataFrame, ending: Ending | None
+    counter: str, times: pl.DataFrame, packages: list[_Package], ending: Ending | None
 ) -> tuple[pl.Series, pl.DataFrame]:
     """One counter's energy at each time, NULL where it was not read; and, by row of `times`, what was special."""
-    value = rows[f"{counter}_energy_uj"]
-    sources = packages.filter(f"{counter}_read").select(
-        "run_id",
-        "package_index",
-        source=pl.int_range(pl.len(), dtype=pl.Int64),
-        range_uj=f"{counter}_range_uj",
-        n_sources=pl.len().over("run_id"),
-    )
-    if sources.is_empty():
-        return _nulls(times, pl.Int64), _NO_FLAGS
-    one_package = packages["run_id"].n_unique() == packages.height == sources.height
-    if one_package and value.null_count() == 0 and ending is None:
-        unwrapped = unwrap(times.select("timestamp_ns", series="run", value=value), sources["range_uj"])
-        return unwrapped.energy_uj, _flags(unwrapped.flagged, unwrapped.flagged["position"])
-    readings = (
-        rows.select("row", "run_id", "package_index", "timestamp_ns", value=value)
-        .drop_nulls("value")
-        .join(sources, on=["run_id", "package_index"])
-        .filter(pl.len().over("row") == pl.col("n_sources"))  # else a package is missing, and so is the sum
-        .select("row", "source", "timestamp_ns", "value")
-    )
-    energies, flagged = _energy_by_source(counter, readings, sources["range_uj"], ending)
-    sums = energies.group_by("row").agg(pl.col("energy_uj").sum())
-    return _nulls(times, pl.Int64).scatter(sums["row"], sums["energy_uj"]), flagged
+    name = f"{counter}_energy_uj"
+    sources = [package for package in packages if package.runs[f"{counter}_read"].any()]
+    if not sources:
+        return _nulls(times), _NO_FLAGS
+    lines = times.select("run", "timestamp_ns", row=pl.int_range(pl.len(), dtype=pl.Int64))
+    is_wanted = [package.runs[f"{counter}_read"].gather(times["run"]) for package in sources]
+    is_missing = [wanted & package.values[name].is_null() for wanted, package in zip(is_wanted, sources, strict=True)]
+    is_read = pl.select(pl.any_horizontal(*is_wanted) & ~pl.any_horizontal(*is_missing)).to_series()
+    energy_uj = pl.zeros(times.height, dtype=pl.Int64, eager=True)
+    flags = []
+    for wanted, package in zip(is_wanted, sources, strict=True):
+        readings = lines.with_columns(value=package.values[name]).filter(wanted & is_read)
+        of_package, flagged = _energy_of_package(counter, package, readings, ending)
+        if readings.height < times.height:
+            of_package = pl.zeros(times.height, dtype=pl.Int64, eager=True).scatter(readings["row"], of_package)
+        energy_uj += of_package
+        flags.append(flagged)
+    return energy_uj.set(~is_read, None), pl.concat(flags)
 
 
-def _energy_by_source(
-    counter: str, readings: pl.DataFrame, ranges_uj: pl.Series, ending: Ending | None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Energy of each reading (row, energy_uj), its packages unwrapped apart; and what was special, by row.
+def _energy_of_package(
+    counter: str, package: _Package, readings: pl.DataFrame, ending: Ending | None
+) -> tuple[pl.Series, pl.DataFrame]:
+    """A package's energy at each of its readings; and, by row, what was special.
 
-    A slice begins with the last readings of the slice before, as row −1.
+    A slice of a run goes on from the last reading of the slice before.
     """
-    before = ending.readings.get(counter, _NO_READINGS) if ending else _NO_READINGS
-    carried = before.select(pl.lit(-1, pl.Int64).alias("row"), "source", "timestamp_ns", "value")
-    lines = pl.concat([carried, readings]).sort("source", "row")
-    series = lines["source"].rle_id()
-    ranges_uj = ranges_uj.gather(lines["source"].unique(maintain_order=True))
-    unwrapped = unwrap(lines.select("timestamp_ns", "value", series=series), ranges_uj)
-    lines = lines.with_columns(unwrapped.energy_uj)
-    if before.height:
-        so_far = before.select("source", so_far_uj="energy_uj")
-        lines = lines.join(so_far, on="source", how="left", maintain_order="left").with_columns(
-            energy_uj=pl.col("energy_uj") + pl.col("so_far_uj").fill_null(0)
-        )
-    if ending is not None:
-        ending.readings[counter] = lines.group_by("source").last().select(_NO_READINGS.columns)
-    flagged = _flags(unwrapped.flagged, lines["row"].gather(unwrapped.flagged["position"]))
-    return lines.filter(pl.col("row") >= 0).select("row", "energy_uj"), flagged
-
-
-_NO_READINGS: Final = pl.DataFrame(
-    schema={"source": pl.Int64, "timestamp_ns": pl.Int64, "value": pl.Int64, "energy_uj": pl.Int64}
-)
-_NO_FLAGS: Final = pl.DataFrame(
-    schema={"row": pl.Int64, "n_wraps": pl.Int64, "n_resets": pl.Int64, "n_hidden_wrap_gaps": pl.Int64}
-)
-
-
-def _flags(flagged: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
-    return flagged.select(
-        row=rows.cast(pl.Int64),
+    before = ending.readings.get((counter, package.index)) if ending else None
+    if before is not None:
+        readings = pl.concat([before.select(readings.columns), readings])
+    runs = readings["run"].filter(readings["run"].ne_missing(readings["run"].shift()))
+    ranges_uj = package.runs[f"{counter}_range_uj"].gather(runs)
+    unwrapped = unwrap(readings.select("timestamp_ns", "value", series=readings["run"].rle_id()), ranges_uj)
+    energy_uj = unwrapped.energy_uj
+    if before is not None:
+        energy_uj = energy_uj + before.item(0, "energy_uj")
+    if ending is not None and readings.height:
+        ending.readings[counter, package.index] = readings.with_columns(energy_uj).tail(1)
+    flagged = unwrapped.flagged.select(
+        row=readings["row"].gather(unwrapped.flagged["position"]),
         n_wraps=pl.col("is_wrap").cast(pl.Int64),
         n_resets=pl.col("is_reset").cast(pl.Int64),
         n_hidden_wrap_gaps=pl.col("may_hide_wraps").cast(pl.Int64),
     )
+    return energy_uj if before is None else energy_uj.slice(1), flagged
+
+
+_NO_FLAGS: Final = pl.DataFrame(
+    schema={"row": pl.Int64, "n_wraps": pl.Int64, "n_resets": pl.Int64, "n_hidden_wrap_gaps": pl.Int64}
+)
 
 
 # ---- gaps ------------------------------------------------------------------------------------------------------------

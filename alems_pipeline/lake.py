@@ -6,6 +6,7 @@ a lake file is written before the ledger names it, so a crash leaves at most a f
 """
 
 import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -145,17 +146,27 @@ class _DayBuild:
         n_rows = sum(int(one.groups["n_rows"].sum()) for one in surveys)
         books = Books()
         samplings: list[pl.DataFrame] = []
+        parts = samples.plan_parts(surveys, runs)
         with (
             LakeWriter(self.warehouse.lake, day_folder(dataset.name, self.day), lake_schema(dataset)) as lake,
             self._quarantine_writer(dataset) as quarantine,
+            _scratch_folder(self.warehouse) as scratch,
         ):
-            for slices in samples.plan_parts(surveys, runs):
-                for sifted, stored in _lake_rows(dataset, surveys, slices, runs, samplings):
-                    lake.write(stored)
-                    quarantine.write(_as_quarantined(dataset, sifted.bad))
+            if samples.reads_too_much(surveys, parts):
+                surveys = samples.spread(dataset, surveys, parts, scratch)
+                parts = samples.plan_parts(surveys, runs)
+            for slices in parts:
+                is_energy = dataset is ENERGY_SAMPLES
+                convert = _fold(surveys, slices, runs, samplings) if is_energy else _number(len(slices))
+                for part in slices:
+                    sifted = samples.sift(dataset, surveys, part)
                     books.add(sifted)
+                    quarantine.write(_as_quarantined(dataset, sifted.bad))
+                    stored = convert(sifted.good)
+                    lake.write(stored)
                     books.n_stored += stored.height
                     books.n_merged += sifted.good.height - stored.height
+                    del sifted, stored  # two parts at once would double the memory
                     progress(dataset.name, books.n_landed, n_rows)
             self._list_lake_file(dataset, lake.finish())
             self._finish(dataset, books, quarantine.finish())
@@ -215,6 +226,18 @@ class _DayBuild:
             )
 
 
+@contextmanager
+def _scratch_folder(warehouse: Warehouse) -> Iterator[Path]:
+    """An empty folder, removed at the end; what a killed build left in it is removed at the beginning."""
+    folder = warehouse.temp / "spread"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 _NO_RUNS: Final = pl.DataFrame(schema=dict.fromkeys(samples.RUN_COLUMNS, pl.Int64))
 
 
@@ -222,34 +245,39 @@ def _as_quarantined(dataset: Dataset, bad: pl.DataFrame) -> pl.DataFrame:
     return bad.select(*(c for c in dataset.column_names if c != "reason"), pl.col(REASON).alias("reason"))
 
 
-def _lake_rows(
-    dataset: Dataset,
-    surveys: Sequence[samples.Survey],
-    slices: Sequence[samples.Part],
-    runs: pl.DataFrame,
-    samplings: list[pl.DataFrame],
-) -> Iterator[tuple[Sifted, pl.DataFrame]]:
-    """The sifted rows of each slice and what the lake stores of them; adds to `samplings` how energy was sampled."""
-    if dataset is not ENERGY_SAMPLES:
-        n_before = 0
-        for part in slices:
-            sifted = samples.sift(dataset, surveys, part)
-            stored = sifted.good.with_columns(samples.number_in_run(sifted.good["run_id"].rle_id(), n_before))
-            n_before += stored.height if len(slices) > 1 else 0
-            yield sifted, stored
-        return
-    ending = energy_samples.Ending() if len(slices) > 1 else None
+Convert = Callable[[pl.DataFrame], pl.DataFrame]
+"""Makes lake rows of the sifted rows of a part; called for the slices of a run one after the other."""
+
+
+def _number(n_slices: int) -> Convert:
+    """Telemetry is stored as it is, numbered within its run."""
+    n_before = 0
+
+    def convert(rows: pl.DataFrame) -> pl.DataFrame:
+        nonlocal n_before
+        numbered = rows.with_columns(samples.number_in_run(rows["run_id"].rle_id(), n_before))
+        n_before += rows.height if n_slices > 1 else 0
+        return numbered
+
+    return convert
+
+
+def _fold(
+    surveys: Sequence[samples.Survey], slices: Sequence[samples.Part], runs: pl.DataFrame, samplings: list[pl.DataFrame]
+) -> Convert:
+    """Energy counters are unwrapped and summed; `samplings` gets what stage.energy_sampling says of them."""
+    is_long = len(slices) > 1
+    ending = energy_samples.Ending() if is_long else None
     # A run in slices is gone through twice: its gap threshold follows from all of its samples.
-    facts = (
-        energy_samples.facts_of((samples.sift(dataset, surveys, part).good for part in slices), runs)
-        if len(slices) > 1
-        else None
-    )
-    for part in slices:
-        sifted = samples.sift(dataset, surveys, part)
-        folded = energy_samples.fold(sifted.good, facts or energy_samples.facts_of([sifted.good], runs), ending)
+    good = (samples.sift(ENERGY_SAMPLES, surveys, part).good for part in slices)
+    facts = energy_samples.facts_of(good, runs) if is_long else None
+
+    def convert(rows: pl.DataFrame) -> pl.DataFrame:
+        folded = energy_samples.fold(rows, facts or energy_samples.facts_of([rows], runs), ending)
         samplings.append(folded.sampling)
-        yield sifted, folded.samples
+        return folded.samples
+
+    return convert
 
 
 # ---- what the lake holds ---------------------------------------------------------------------------------------------

@@ -352,12 +352,13 @@ def lossless(given: pa.DataType, wanted: pa.DataType) -> bool:
 
 def _as_contract(batch: pa.RecordBatch, dataset: Dataset) -> pa.Table:
     names = set(batch.schema.names)
-    columns = [
-        batch.column(field.name).cast(field.type) if field.name in names else pa.nulls(batch.num_rows, field.type)
-        for field in dataset.schema
-    ]
     # Nullable whatever the contract says: a NULL in a required column is a row's fault, found and explained later.
-    return pa.table(columns, schema=pa.schema([(field.name, field.type) for field in dataset.schema]))
+    schema = pa.schema([(column.name, column.type) for column in dataset.columns])
+    columns = []
+    for field in schema:
+        values = batch.column(field.name) if field.name in names else pa.nulls(batch.num_rows, field.type)
+        columns.append(values if values.type == field.type else values.cast(field.type))
+    return pa.table(columns, schema=schema)
 
 
 # ---- the ledger ------------------------------------------------------------------------------------------------------

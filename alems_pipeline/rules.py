@@ -22,6 +22,7 @@ OUTSIDE_RUN_NS: Final = 60_000_000_000
 FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_TIME: Final = datetime(2262, 1, 1, tzinfo=UTC)
 GREATEST_RANGE_UJ: Final = 2**62  # so that adding a range to a counter never overflows
+GREATEST_PACKAGE: Final = 255
 
 ALLOWED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("experiments", "workflow_type"): ("linear", "agentic", "comparison"),
@@ -86,8 +87,8 @@ def same_as_previous(columns: Sequence[str]) -> pl.Expr:
 
 def normalised(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with −0.0 written as 0.0: the two are equal, so which one stays must not depend on the order of rows."""
-    floats = [name for name, type_ in rows.schema.items() if type_ == pl.Float64]
-    return rows.with_columns(pl.col(floats) + 0.0) if floats else rows
+    floats = [pl.col(name) for name, type_ in rows.schema.items() if type_ == pl.Float64]
+    return rows.with_columns(pl.when(value == 0).then(0.0).otherwise(value).name.keep() for value in floats)
 
 
 def contract_rules(dataset: Dataset) -> list[Rule]:
@@ -124,7 +125,9 @@ def counter_rules() -> list[Rule]:
         above = counter > range_
         rules.append(Rule(f"{domain}_energy_uj is above its range, {domain}_range_uj; mend the collector", above))
     above = pl.col("model_energy_uj") > GREATEST_RANGE_UJ
-    return [*rules, Rule("model_energy_uj is above 2^62 µJ; mend the collector", above)]
+    rules.append(Rule("model_energy_uj is above 2^62 µJ; mend the collector", above))
+    many = pl.col("package_index") > GREATEST_PACKAGE
+    return [*rules, Rule(f"package_index is above {GREATEST_PACKAGE}; number the packages from 0", many)]
 
 
 def run_rules(day: date) -> list[Rule]:

@@ -4,14 +4,18 @@ A part is some whole runs, or a slice of the time of a run too long to be held a
 large the day is. What the parts hold together depends on the set of landed rows only, not on files, order or repeats.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
+from pathlib import Path
 from typing import Final
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from alems_pipeline.landing import LandingFile, read_batches
+from alems_pipeline.landing import BATCH_ROWS, LandingFile, read_batches
 from alems_pipeline.rules import (
     REASON,
     Sifted,
@@ -28,6 +32,9 @@ from collectors.contract import Dataset
 PART_ROWS: Final = 1_000_000
 """Rows held at once; of this order, since a part is filled up with whole runs."""
 
+MOST_READS: Final = 3
+"""How often the parts may read a row, on average, before it pays to write the rows apart first."""
+
 RUN_COLUMNS: Final = ("run_key", "run_id", "run_start_ns", "run_end_ns", "max_sample_interval_ns")
 
 
@@ -39,13 +46,17 @@ class Survey:
     groups: pl.DataFrame  # row_group, run_key, n_rows, first_ns, last_ns
     kept: dict[int, pl.DataFrame] = field(default_factory=dict)
 
+    @property
+    def row_groups(self) -> list[int]:
+        return self.groups["row_group"].unique().sort().to_list()
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Runs that are worked on together; of one long run, the time from `from_ns` (included) to `until_ns`."""
 
     runs: pl.DataFrame  # RUN_COLUMNS, one row per run_key, ordered as its rows will be
-    groups: pl.DataFrame  # file, row_group, has_strangers (rows of other runs): what to read, in this order
+    groups: pl.DataFrame  # what to read, in this order: file, row_group, n_read, has_strangers (rows of other runs)
     from_ns: int | None = None
     until_ns: int | None = None
 
@@ -65,16 +76,7 @@ def survey(file: LandingFile, n_row_groups: int, *, keep: bool) -> Survey:
     found: list[pl.DataFrame] = [_NO_GROUPS]
     kept: dict[int, list[pl.DataFrame]] = {}
     for row_group, rows in _frames(file, range(n_row_groups)):
-        found.append(
-            rows.group_by("run_key")
-            .agg(
-                n_rows=pl.len().cast(pl.Int64),
-                first_ns=pl.col("timestamp_ns").min(),
-                last_ns=pl.col("timestamp_ns").max(),
-                n_without_time=pl.col("timestamp_ns").null_count().cast(pl.Int64),
-            )
-            .select(pl.lit(row_group, pl.Int64).alias("row_group"), *_NO_GROUPS.columns[1:])
-        )
+        found.append(_group_of(rows, row_group))
         if keep:
             kept.setdefault(row_group, []).append(rows)
     return Survey(file, pl.concat(found), {group: pl.concat(rows) for group, rows in kept.items()})
@@ -92,6 +94,17 @@ _NO_GROUPS: Final = pl.DataFrame(
 )
 
 
+def _group_of(rows: pl.DataFrame, row_group: int) -> pl.DataFrame:
+    """Which runs some rows of a row group are of."""
+    runs = rows.group_by("run_key").agg(
+        n_rows=pl.len().cast(pl.Int64),
+        first_ns=pl.col("timestamp_ns").min(),
+        last_ns=pl.col("timestamp_ns").max(),
+        n_without_time=pl.col("timestamp_ns").null_count().cast(pl.Int64),
+    )
+    return runs.select(pl.lit(row_group, pl.Int64).alias("row_group"), *_NO_GROUPS.columns[1:])
+
+
 def _frames(file: LandingFile, row_groups: Sequence[int]) -> Iterator[tuple[int, pl.DataFrame]]:
     for row_group, table in read_batches(file, row_groups):
         yield row_group, normalised(pl.DataFrame(table))
@@ -100,7 +113,7 @@ def _frames(file: LandingFile, row_groups: Sequence[int]) -> Iterator[tuple[int,
 # ---- how it is taken apart -------------------------------------------------------------------------------------------
 
 
-def plan_parts(surveys: Sequence[Survey], runs: pl.DataFrame, part_rows: int = PART_ROWS) -> Iterator[list[Part]]:
+def plan_parts(surveys: Sequence[Survey], runs: pl.DataFrame, part_rows: int = PART_ROWS) -> list[list[Part]]:
     """The parts of a dataset's day in the order of their rows: by run id, unknown runs last by their key.
 
     `runs` has RUN_COLUMNS. Many short runs share a part; a run longer than a part is cut by time, and its slices come
@@ -121,26 +134,27 @@ def plan_parts(surveys: Sequence[Survey], runs: pl.DataFrame, part_rows: int = P
             stretch=(pl.col("is_long") | pl.col("is_long").shift(fill_value=False)).cum_sum(),
         )
     )
-    for members in totals.partition_by("stretch", "filled", maintain_order=True):
-        yield _parts_of(members, groups, part_rows)
+    return [
+        _parts_of(members, groups, part_rows)
+        for members in totals.partition_by("stretch", "filled", maintain_order=True)
+    ]
 
 
 def _parts_of(members: pl.DataFrame, groups: pl.DataFrame, part_rows: int) -> list[Part]:
     runs = members.select(RUN_COLUMNS)
-    touched = groups.filter(pl.col("run_key").is_in(members["run_key"].to_list(), nulls_equal=True))
-    whole = groups.join(touched.select("file", "row_group").unique(), on=["file", "row_group"], how="semi")
-    strangers = whole.join(runs.select("run_key"), on="run_key", how="anti", nulls_equal=True)
+    positions = members.select("run_key", position=pl.int_range(pl.len()))
+    ours = groups.join(positions, on="run_key", nulls_equal=True)
     to_read = (
-        touched.join(members.select("run_key", position=pl.int_range(pl.len())), on="run_key", nulls_equal=True)
-        .join(strangers.select("file", "row_group", has_strangers=True).unique(), on=["file", "row_group"], how="left")
-        .group_by("file", "row_group")
+        ours.group_by("file", "row_group")
         .agg(
             pl.col("position").min(),
             pl.col("first_ns").min(),
             pl.col("last_ns").max(),
             pl.col("n_without_time").sum(),
-            has_strangers=pl.col("has_strangers").any(),
+            n_ours=pl.col("n_rows").sum(),
         )
+        .join(groups.group_by("file", "row_group").agg(n_read=pl.col("n_rows").sum()), on=["file", "row_group"])
+        .with_columns(has_strangers=pl.col("n_read") > pl.col("n_ours"))
         # So that rows which landed in order are in order as read.
         .sort("position", "first_ns", "file", "row_group")
     )
@@ -156,11 +170,64 @@ def _parts_of(members: pl.DataFrame, groups: pl.DataFrame, part_rows: int) -> li
 
 
 def _in_slice(from_ns: int | None, until_ns: int | None) -> pl.Expr:
-    """Which row groups hold rows of a slice; rows without a time belong to the first."""
-    begins_in_time = pl.lit(True) if until_ns is None else pl.col("first_ns") < until_ns
-    if from_ns is None:
-        return begins_in_time | (pl.col("n_without_time") > 0)
-    return begins_in_time & (pl.col("last_ns") >= from_ns)
+    """Which row groups hold rows of a slice; rows without a time belong to the last."""
+    ends_in_time = pl.lit(True) if from_ns is None else pl.col("last_ns") >= from_ns
+    if until_ns is None:
+        return ends_in_time | (pl.col("n_without_time") > 0)
+    return ends_in_time & (pl.col("first_ns") < until_ns)
+
+
+def reads_too_much(surveys: Sequence[Survey], parts: Sequence[Sequence[Part]]) -> bool:
+    """Whether most rows would be read again and again, since row groups hold runs of many parts."""
+    n_read = sum(int(part.groups["n_read"].sum()) for slices in parts for part in slices)
+    return n_read > MOST_READS * sum(int(one.groups["n_rows"].sum()) for one in surveys)
+
+
+def spread(dataset: Dataset, surveys: Sequence[Survey], parts: Sequence[Sequence[Part]], folder: Path) -> list[Survey]:
+    """Write the landed rows apart, one file for each part, so that each is read but once more. Raises OSError.
+
+    The files are to be removed by the caller.
+    """
+    flat = [part for slices in parts for part in slices]
+    found = [[_NO_GROUPS] for _ in flat]
+    files = [LandingFile(folder, f"{number}.parquet", dataset.name, None, 0) for number in range(len(flat))]
+    with ExitStack() as stack:
+        writers = [stack.enter_context(_spread_writer(file.source, dataset)) for file in files]
+        for rows in _in_batches(frame for one in surveys for _, frame in _frames(one.file, one.row_groups)):
+            for number, own in _apart(rows, parts):
+                writers[number].write_table(own.to_arrow().cast(writers[number].schema))
+                found[number].append(_group_of(own, len(found[number]) - 1))
+    return [Survey(file, pl.concat(groups)) for file, groups in zip(files, found, strict=True)]
+
+
+def _spread_writer(path: Path, dataset: Dataset) -> pq.ParquetWriter:
+    schema = pa.schema([(column.name, column.type) for column in dataset.columns])
+    return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=["run_key"])
+
+
+def _in_batches(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of about BATCH_ROWS."""
+    waiting: list[pl.DataFrame] = []
+    for frame in frames:
+        waiting.append(frame)
+        if sum(one.height for one in waiting) >= BATCH_ROWS:
+            yield pl.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pl.concat(waiting)
+
+
+def _apart(rows: pl.DataFrame, parts: Sequence[Sequence[Part]]) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The rows of each part, with the part's number."""
+    lists = pl.concat(
+        [slices[0].runs.select("run_key", parts=pl.lit(number, pl.Int64)) for number, slices in enumerate(parts)]
+    )
+    first = [0, *accumulate(len(slices) for slices in parts)]
+    for (number,), of_runs in rows.join(lists, on="run_key", nulls_equal=True).group_by("parts"):
+        for position, part in enumerate(parts[number]):
+            own = of_runs.drop("parts").filter(_time_in_slice(part)) if part.is_slice else of_runs.drop("parts")
+            if own.height:
+                yield first[number] + position, own
 
 
 # ---- the rows of a part ----------------------------------------------------------------------------------------------
@@ -205,20 +272,21 @@ def _read(surveys: Sequence[Survey], part: Part) -> Iterator[pl.DataFrame]:
 
 
 def _time_in_slice(part: Part) -> pl.Expr:
-    before_end = pl.lit(True) if part.until_ns is None else pl.col("timestamp_ns") < part.until_ns
-    if part.from_ns is None:
-        return before_end | pl.col("timestamp_ns").is_null()
-    return before_end & (pl.col("timestamp_ns") >= part.from_ns)
+    begun = pl.lit(True) if part.from_ns is None else pl.col("timestamp_ns") >= part.from_ns
+    if part.until_ns is None:
+        return begun | pl.col("timestamp_ns").is_null()
+    return begun & (pl.col("timestamp_ns") < part.until_ns)
 
 
 def _in_order(rows: pl.DataFrame, dataset: Dataset) -> tuple[pl.DataFrame, bool]:
     """The rows sorted, and whether several have the same key: then they are sorted by all columns."""
-    key = ["run_id", *dataset.key]
-    if _increases(rows, ["run_id", *dataset.key[1:]]):
+    key = ["run_id", *dataset.key[1:]]
+    if _increases(rows, key):
         return rows, False
-    rows = rows.sort(key, nulls_last=True)
-    if not rows.select(same_as_previous(key).any()).item():
-        return rows, False
+    if not any(rows[name].null_count() for name in key):
+        rows = rows.sort(key)
+        if _increases(rows, key):
+            return rows, False
     return rows.sort("run_id", *key_first(dataset), nulls_last=True), True
 
 
