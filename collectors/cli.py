@@ -164,6 +164,22 @@ def alems_store(
     _show(rows, as_json, "Dropped")
 
 
+@app.command()
+def otel(
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE…", help="OTLP JSON traces; all of a run together.")],
+    host: Annotated[str | None, typer.Option(help="Measured host; default: the traces' host.name, else this.")] = None,
+    landing: LandingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add OpenTelemetry spans of GenAI programs, as steps and LLM calls, to the measured runs that they lie in."""
+    from collectors.sources.otel import import_traces
+
+    summary = import_traces(paths, landing or default_landing(), host=host)
+    for note in summary.notes:
+        _say(note, style="yellow")
+    _show([{"dataset": name, "rows": count} for name, count in summary.rows.items()], as_json, "Dropped")
+
+
 def _session(landing: Path | None) -> "Session":
     from collectors.session import Session
 
