@@ -22,9 +22,8 @@ CREATE TABLE IF NOT EXISTS daily.edge_counters (
 DELETE FROM daily.edge_counters
 WHERE run_date = getvariable('day');
 
--- A sample is looked up by run and bucket, the samples being read once and only joined. A bucket is as long as the
--- run's gap threshold, so the samples around an edge are in the edge's bucket or in one beside it, unless the edge lies
--- in a gap: then they are the two that bound the gap.
+-- The samples are read once and looked up by run and bucket of 100 ms. Those around an edge are no farther from it than
+-- the run's gap threshold, unless the edge lies in a gap: then they are the two that bound the gap.
 INSERT INTO daily.edge_counters BY NAME
 WITH sampling AS (
     SELECT
@@ -50,26 +49,22 @@ gaps AS (
     WHERE run_date = getvariable('day')
 ),
 buckets AS (
-    SELECT edges.run_id, edges.at_ns, edges.at_ns // sampling.gap_threshold_ns + steps.step AS bucket
+    SELECT
+        edges.run_id,
+        edges.at_ns,
+        unnest(
+            range((at_ns - gap_threshold_ns) // 100000000, (at_ns + gap_threshold_ns) // 100000000 + 1)
+        ) AS bucket
     FROM edges
     JOIN sampling ON sampling.run_id = edges.run_id
-    CROSS JOIN (VALUES (-1), (0), (1)) AS steps (step)
     UNION
-    SELECT edges.run_id, edges.at_ns, unnest([gaps.from_ns, gaps.to_ns]) // sampling.gap_threshold_ns AS bucket
+    SELECT edges.run_id, edges.at_ns, unnest([gaps.from_ns, gaps.to_ns]) // 100000000 AS bucket
     FROM edges
-    JOIN sampling ON sampling.run_id = edges.run_id
     JOIN gaps ON gaps.run_id = edges.run_id AND edges.at_ns BETWEEN gaps.from_ns AND gaps.to_ns
 ),
 samples AS (
-    SELECT samples.*, samples.timestamp_ns // sampling.gap_threshold_ns AS bucket
-    FROM day_energy_samples AS samples
-    JOIN sampling ON sampling.run_id = samples.run_id
-    -- A sample that lacks a domain of the total was a failed read: it is missing.
-    WHERE CASE
-        WHEN has_pkg THEN pkg_energy_uj IS NOT NULL AND (dram_energy_uj IS NOT NULL OR NOT has_dram)
-        WHEN has_model THEN model_energy_uj IS NOT NULL
-        ELSE true
-    END
+    SELECT *, timestamp_ns // 100000000 AS bucket
+    FROM day_energy_samples
 ),
 candidates AS (
     SELECT
@@ -87,6 +82,13 @@ candidates AS (
         } AS counters
     FROM samples
     JOIN buckets ON buckets.run_id = samples.run_id AND buckets.bucket = samples.bucket
+    JOIN sampling ON sampling.run_id = buckets.run_id
+    -- A sample that lacks a domain of the total was a failed read: it is missing.
+    WHERE CASE
+        WHEN has_pkg THEN pkg_energy_uj IS NOT NULL AND (dram_energy_uj IS NOT NULL OR NOT has_dram)
+        WHEN has_model THEN model_energy_uj IS NOT NULL
+        ELSE true
+    END
 ),
 neighbours AS (
     SELECT
