@@ -161,7 +161,7 @@ def select_values(
     columns = [(name, catalog.types[name].value_type) for name in names]
     for place, (name, kind) in enumerate(columns):
         if kind == "time":
-            values[place] = [None if us is None else _EPOCH + timedelta(microseconds=us) for us in values[place]]
+            values[place] = [None if us is None else _EPOCH + timedelta(0, 0, us) for us in values[place]]
         elif kind == "json" and parse_json:
             values[place] = _parsed(values[place], name, numbers)
             columns[place] = (name, "parsed json")
@@ -272,25 +272,31 @@ def _connected(warehouse: Source) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _read_catalog(con: duckdb.DuckDBPyConnection, schema: str) -> _Catalog:
-    """Raises NoConditions. `schema` becomes an identifier only after the file has listed it as one of its own."""
-    listed = con.execute(
+    """Raises NoConditions."""
+    prefix = _quoted(schema)
+    [(catalog,)] = con.execute("SELECT current_catalog()").fetchall()
+    if catalog.casefold() == schema.casefold():  # a file named rcdb.duckdb: the schema alone would be ambiguous
+        prefix = f"{_quoted(catalog)}.{prefix}"
+    try:
+        types = con.execute(f"SELECT id, name, value_type FROM {prefix}.condition_types").fetchall()
+        aliases = con.execute(f"SELECT name, code FROM {prefix}.aliases").fetchall()
+    except (duckdb.CatalogException, duckdb.ParserException):  # the latter for an empty name
+        raise NoConditions(
+            f"schema {schema!r}: holds no run conditions; schemas that do: {_known_schemas(con)}"
+        ) from None
+    return _Catalog(prefix, {name: ConditionType(id_, name, kind) for id_, name, kind in types}, dict(aliases))
+
+
+def _known_schemas(con: duckdb.DuckDBPyConnection) -> str:
+    found = con.execute(
         """
-        SELECT database_name, schema_name
+        SELECT schema_name
         FROM duckdb_tables()
         WHERE table_name = 'condition_types' AND database_name = current_database()
         ORDER BY ALL
         """
     ).fetchall()
-    catalogs = {name: catalog for catalog, name in listed}
-    if schema not in catalogs:
-        known = ", ".join(catalogs) or "none; import a store by `alems-collect rcdb URL`"
-        raise NoConditions(f"schema {schema!r}: holds no run conditions; schemas that do: {known}")
-    prefix = _quoted(schema)
-    if catalogs[schema].casefold() == schema.casefold():  # a file named rcdb.duckdb: the schema alone is ambiguous
-        prefix = f"{_quoted(catalogs[schema])}.{prefix}"
-    types = con.execute(f"SELECT id, name, value_type FROM {prefix}.condition_types").fetchall()
-    aliases = con.execute(f"SELECT name, code FROM {prefix}.aliases").fetchall()
-    return _Catalog(prefix, {name: ConditionType(id_, name, kind) for id_, name, kind in types}, dict(aliases))
+    return ", ".join(name for (name,) in found) or "none; import a store by `alems-collect rcdb URL`"
 
 
 def _quoted(identifier: str) -> str:
