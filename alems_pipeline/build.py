@@ -35,6 +35,9 @@ DAY_CODE: Final = sql_files.code_hash(
 TABLE_CODE: Final = sql_files.code_hash(*(SQL_ROOT / layer for layer in ("ddl", "core", "marts", "views", "checks")))
 """Version of the SQL that makes the tables; a publication made by another version is made again."""
 
+CORE_CODE: Final = sql_files.code_hash(SQL_ROOT / "ddl", SQL_ROOT / "core")
+"""Version of the SQL that tables which are kept from run to run are made by."""
+
 TABLE_LAYERS: Final = ("core", "marts", "views")
 
 
@@ -167,6 +170,8 @@ def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: It
     for file in sql_files.layer_files("day"):
         sql_files.run_declaration(con, file)  # a table exists, empty, where no day was built yet
     for file in files:
+        if file.is_kept:
+            _drop_if_of_other_code(con, file)
         sql_files.run(con, file, lambda dataset: lake.published_paths(con, warehouse, dataset))
         sql_files.comment(con, [file])
 
@@ -200,6 +205,16 @@ def publish(warehouse: Warehouse) -> Publication:
         stage.comment_tables(con)
         lake.collect_garbage(con, warehouse)
     return warehouse.publish(TABLE_CODE)
+
+
+def _drop_if_of_other_code(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
+    """A table that is kept from run to run is made anew when the SQL of what it is made from has changed."""
+    made_by = con.execute(
+        "SELECT code_hash FROM ops.kept_tables WHERE table_name = ?", [file.qualified_name]
+    ).fetchall()
+    if made_by != [(CORE_CODE,)]:
+        con.execute(f"DROP TABLE IF EXISTS {file.qualified_name}")
+        con.execute("INSERT OR REPLACE INTO ops.kept_tables VALUES (?, ?)", [file.qualified_name, CORE_CODE])
 
 
 def _drop_tables_of_older_code(con: duckdb.DuckDBPyConnection) -> None:

@@ -32,7 +32,8 @@ def asset_deps(file: SqlFile) -> list[dg.AssetKey]:
     """What a file reads, as assets: its `depends`, and the lake datasets that stand in its text, whole or of a day."""
     keys = {asset_key(name) for name in file.depends}
     keys |= {lake_key(d.name) for d in SAMPLE_DATASETS if re.search(rf"{{lake:{d.name}}}|\bday_{d.name}\b", file.text)}
-    return sorted(keys - {asset_key(file.qualified_name)}, key=str)
+    # What reads nothing is built with the rest, after the landed days: a backfill would give it a run of its own.
+    return sorted(keys - {asset_key(file.qualified_name)}, key=str) or [STAGE_KEY]
 
 
 def asset_spec(file: SqlFile) -> dg.AssetSpec:
@@ -41,7 +42,7 @@ def asset_spec(file: SqlFile) -> dg.AssetSpec:
         asset_key(file.qualified_name),
         deps=asset_deps(file),
         description=file.description,
-        group_name="energy" if file.schema == "main" else file.schema,
+        group_name=file.group or ("energy" if file.schema == "main" else file.schema),
         kinds={"duckdb", "sql", file.kind},
         owners=OWNERS,
         tags={"layer": file.layer},

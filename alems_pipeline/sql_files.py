@@ -22,6 +22,7 @@ _CREATED = re.compile(
     r"CREATE\s+(?:OR\s+REPLACE\s+)?(?P<kind>TABLE|VIEW|MACRO)\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<schema>\w+)\.(?P<name>\w+)",
     re.IGNORECASE,
 )
+_FIELD = re.compile(r"(group|depends|unique|severity|again while):")
 _LAKE = re.compile(r"\{lake:(\w+)\}")
 _LINE_WITH_DOC = re.compile(r"^\s*(?P<code>[^-\s].*?)\s+--\s*(?P<doc>.+)$")
 
@@ -44,6 +45,13 @@ class SqlFile:
     severity: str  # of a check: error or warn
     column_docs: dict[str, str]
     text: str
+    again_while: str | None = None  # a query; while its value is true the file is run once more
+    group: str | None = None  # domain of a table of main, other than energy
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a run keeps the rows of the run before, and only replaces what has changed."""
+        return self.layer != "ddl" and bool(re.search(r"CREATE\s+TABLE\s+IF\s+NOT\s+EXISTS", self.text, re.IGNORECASE))
 
     @property
     def qualified_name(self) -> str:
@@ -59,8 +67,8 @@ def parse(path: Path) -> SqlFile:
     text = path.read_text()
     layer = path.parent.name
     header = [line[2:].strip() for line in _leading_comments(text)]
-    fields = dict(line.split(":", 1) for line in header if re.match(r"(depends|unique|severity):", line))
-    description = " ".join(line for line in header if not re.match(r"(depends|unique|severity):", line))
+    fields = dict(line.split(":", 1) for line in header if _FIELD.match(line))
+    description = " ".join(line for line in header if not _FIELD.match(line))
     if not description:
         raise BrokenSqlFile(f"{path}: no description; begin the file with `-- <what a row is>`")
     created = _CREATED.search(text)
@@ -83,6 +91,8 @@ def parse(path: Path) -> SqlFile:
         severity=fields.get("severity", "error").strip(),
         column_docs=_column_docs(text, of_view=kind == "view"),
         text=text,
+        again_while=fields.get("again while", "").strip() or None,
+        group=fields.get("group", "").strip() or None,
     )
 
 
@@ -121,11 +131,16 @@ def layer_files(layer: str) -> tuple[SqlFile, ...]:
 
 
 def run(con: duckdb.DuckDBPyConnection, file: SqlFile, lake_paths: Callable[[str], list[str]] | None = None) -> None:
-    """Run one file. `lake_paths` gives the Parquet files of a lake dataset, put in the place of `{lake:dataset}`."""
+    """Run one file. `lake_paths` gives the Parquet files of a lake dataset, put in the place of `{lake:dataset}`.
+
+    A file that works in portions, so that memory stays bounded, is run until there are none left.
+    """
     text = file.text
     if lake_paths is not None:
         text = _LAKE.sub(lambda match: _sql_list(lake_paths(match[1])), text)
     con.execute(text)
+    while file.again_while is not None and con.execute(file.again_while).fetchall() == [(True,)]:
+        con.execute(text)
 
 
 def run_declaration(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:

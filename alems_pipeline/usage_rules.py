@@ -23,13 +23,17 @@ from collectors.dataset import Dataset
 BASE_WINDOW_S: Final = 3600
 """Length of the windows of fact_usage; finer ones are summed up to it."""
 
+WHOLE_MODES: Final = ("user", "system", "idle")
+"""Modes that every exporter tells apart; the others may be absent, and are 0 then."""
+
+GREATEST_S: Final = 1e7  # in one window of one host: an hour of 2,777 CPUs
 CLOCK_TOLERANCE: Final = timedelta(minutes=2)
 CAPACITY_TOLERANCE: Final = 1.2  # Prometheus extrapolates to the ends of a window
 GREATEST_INTENSITY: Final = 5_000.0  # g/kWh
 
 NO_NUMBER: Final = "a mode's CPU time is no number, so its window is not measured; mend the exporter and collect again"
 NEGATIVE: Final = "CPU time is below 0: a counter fell without beginning anew; mend the exporter and collect again"
-NO_MODE: Final = "no CPU time in any mode that is known; mend the exporter and collect again"
+NOT_WHOLE: Final = "CPU time in mode user, system or idle is missing; mend the exporter and collect again"
 OFF_GRID: Final = "its window does not lie in one hour, or does not divide it; collect with a step that divides 3600 s"
 AHEAD: Final = "its window ends after it was recorded: the source's clock is ahead; set it right and collect again"
 OTHER_DAY: Final = "window_start is not in its landing date; drop a window in the folder of the UTC date of its start"
@@ -59,12 +63,12 @@ def _cpu_usage_rules(day: date) -> list[Rule]:
     on_grid = in_hour_us % (pl.max_horizontal(window_s, 1) * 1_000_000) == 0
     return [
         Rule(NO_NUMBER, pl.col("bad_values").is_not_null()),
-        Rule(NO_MODE, pl.all_horizontal(mode.is_null() for mode in seconds)),
+        Rule(NOT_WHOLE, pl.any_horizontal(pl.col(f"{mode}_s").is_null() for mode in WHOLE_MODES)),
         Rule(NEGATIVE, pl.min_horizontal(seconds) < 0),
         Rule(OFF_GRID, ~(divides & on_grid)),
         Rule(OTHER_DAY, start.dt.date() != day),
         Rule(AHEAD, start + pl.duration(seconds=window_s) > pl.col("recorded_at") + CLOCK_TOLERANCE),
-        Rule(TOO_MUCH, pl.sum_horizontal(seconds) > capacity),
+        Rule(TOO_MUCH, pl.sum_horizontal(seconds) > pl.min_horizontal(capacity, pl.lit(GREATEST_S))),
     ]
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from collectors import cli_usage
+
 if TYPE_CHECKING:
     from collectors.measure import RunResult
     from collectors.session import Progress, Session
@@ -178,6 +180,9 @@ def otel(
     for note in summary.notes:
         _say(note, style="yellow")
     _show([{"dataset": name, "rows": count} for name, count in summary.rows.items()], as_json, "Dropped")
+
+
+cli_usage.register(app)
 
 
 def _session(landing: Path | None) -> "Session":

@@ -258,7 +258,7 @@ def _is_news(kind: str, record: dict[str, Any], state: UsageState, now: datetime
     key = json.dumps([kind, *(record.get(name) for name in _identity(kind))])
     hash_, before = record_hash(record), state.records.get(key)
     state.records[key] = hash_
-    if before is not None and before != hash_ and record.get("kind") and record["valid_from"] is None:
+    if before not in (None, hash_) and kind != "workspaces" and not (record["valid_from"] or record["deleted_at"]):
         record["valid_from"] = now
     return before != hash_
 

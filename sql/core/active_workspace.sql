@@ -1,5 +1,6 @@
 -- A session that is going on: a workspace READY or CLAIMED and not deleted.
--- depends: workspace_claims, daily.usage_windows, dim_machine, dim_project, dim_instance
+-- group: usage
+-- depends: workspace_claims, daily.usage_window_keys, dim_machine, dim_project, dim_instance
 CREATE OR REPLACE TABLE main.active_workspace (
     workspace_id VARCHAR PRIMARY KEY, -- the workspace's id in its source
     instance_id BIGINT NOT NULL, -- endpoint that it runs on
@@ -24,9 +25,9 @@ WITH active AS (
 ),
 -- What a host is, as its newest window says, for workspaces that do not say it themselves.
 hosts AS (
-    SELECT host, arg_max(machine_name, (window_start, machine_name)) AS machine_name
-    FROM daily.usage_windows
-    SEMI JOIN active ON active.host = usage_windows.host
+    SELECT host, arg_max(machine_name, (last_start, machine_name)) AS machine_name
+    FROM daily.usage_window_keys
+    SEMI JOIN active ON active.host = usage_window_keys.host
     WHERE machine_name IS NOT NULL
     GROUP BY host
 )

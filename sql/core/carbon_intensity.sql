@@ -1,4 +1,5 @@
 -- Carbon intensity of a grid in one window, of all that was collected of it: the newest measured value and forecast.
+-- group: usage
 -- depends: stage.carbon_intensity
 -- unique: region, window_start
 CREATE OR REPLACE TABLE main.carbon_intensity (

@@ -1,5 +1,6 @@
 -- A country's mean carbon intensity of electricity in the newest year that is known, used where no intensity of the hour
 -- is; the country 'WORLD' is their mean by generation. From CodeCarbon's global energy mix (Our World in Data), MIT.
+-- group: usage
 CREATE OR REPLACE TABLE main.country_intensity (
     country_code VARCHAR PRIMARY KEY, -- ISO 3166-1 alpha-2, or WORLD
     iso3 VARCHAR, -- ISO 3166-1 alpha-3

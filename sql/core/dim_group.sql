@@ -1,4 +1,5 @@
 -- A group of users. A deleted group is gone; user_group_history still names it.
+-- group: usage
 -- depends: usage_statements
 CREATE OR REPLACE TABLE main.dim_group (
     group_id BIGINT PRIMARY KEY, -- stable id of the name

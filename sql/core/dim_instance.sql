@@ -1,5 +1,6 @@
 -- A network endpoint that was measured or that a workspace answers on: one row per host and port.
--- depends: workspace_claims, daily.usage_windows
+-- group: usage
+-- depends: workspace_claims, daily.usage_window_keys
 CREATE OR REPLACE TABLE main.dim_instance (
     instance_id BIGINT PRIMARY KEY, -- stable id of host and port
     host VARCHAR NOT NULL, -- host
@@ -9,8 +10,8 @@ CREATE OR REPLACE TABLE main.dim_instance (
 
 INSERT INTO main.dim_instance BY NAME
 WITH endpoints AS (
-    SELECT host, port, raw_label, window_start AS seen_at
-    FROM daily.usage_windows
+    SELECT host, port, raw_label, last_start AS seen_at
+    FROM daily.usage_window_keys
     UNION ALL
     SELECT coalesce(host, '(no host)') AS host, port, NULL AS raw_label, started_at AS seen_at
     FROM main.workspace_claims

@@ -1,5 +1,6 @@
 -- A machine: in a cloud a machine type, of our own hosts the host. One that is deleted stays while there is use of it.
--- depends: usage_statements, workspace_claims, daily.usage_windows
+-- group: usage
+-- depends: usage_statements, workspace_claims, daily.usage_window_keys
 CREATE OR REPLACE TABLE main.dim_machine (
     machine_id BIGINT PRIMARY KEY, -- stable id of the name
     machine_name VARCHAR NOT NULL UNIQUE -- name, by which its power is looked up; '(unattributed)' where no source gives one
@@ -13,7 +14,7 @@ WITH named AS (
     UNION
     SELECT machine_name FROM main.workspace_claims WHERE machine_name IS NOT NULL
     UNION
-    SELECT machine_name FROM daily.usage_windows WHERE machine_name IS NOT NULL
+    SELECT machine_name FROM daily.usage_window_keys WHERE machine_name IS NOT NULL
     UNION
     SELECT '(unattributed)' AS machine_name
 )

@@ -1,5 +1,6 @@
 -- A cloud project. One that is deleted stays while there is use of it.
--- depends: usage_statements, workspace_claims, daily.usage_windows
+-- group: usage
+-- depends: usage_statements, workspace_claims, daily.usage_window_keys
 CREATE OR REPLACE TABLE main.dim_project (
     project_id BIGINT PRIMARY KEY, -- stable id of the name
     cloud_project_name VARCHAR NOT NULL UNIQUE -- name; '(unattributed)' stands for use that belongs to no known project
@@ -13,7 +14,7 @@ WITH named AS (
     UNION
     SELECT cloud_project_name FROM main.workspace_claims WHERE cloud_project_name IS NOT NULL
     UNION
-    SELECT cloud_project_name FROM daily.usage_windows WHERE cloud_project_name IS NOT NULL
+    SELECT cloud_project_name FROM daily.usage_window_keys WHERE cloud_project_name IS NOT NULL
     UNION
     SELECT '(unattributed)' AS cloud_project_name
 )

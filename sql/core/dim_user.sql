@@ -1,4 +1,5 @@
 -- A user. One who is deleted stays while there is use of theirs, without a group.
+-- group: usage
 -- depends: usage_statements, workspace_claims, dim_group
 CREATE OR REPLACE TABLE main.dim_user (
     user_id VARCHAR PRIMARY KEY, -- stable external id; '(unattributed)' stands for use that nobody can be given

@@ -1,7 +1,9 @@
 -- CPU time, energy and carbon of one base window of an hour: of everything (scope ada), of a project, a machine or a user.
 -- Kept from run to run: a day is replaced as a whole when anything that it is made from has changed.
+-- group: usage
 -- depends: usage_day_inputs, ops.usage_days, usage_attributed, dim_project, dim_machine
 -- unique: scope, ts, project_id, machine_id, user_id
+-- again while: SELECT count(*) > 0 FROM stale_usage_days
 CREATE TABLE IF NOT EXISTS main.fact_usage (
     ts TIMESTAMPTZ NOT NULL, -- start of the window
     scope VARCHAR NOT NULL, -- ada, project, machine or user
@@ -26,15 +28,24 @@ CREATE TABLE IF NOT EXISTS main.fact_usage (
     )
 );
 
--- With a table that has just been made, whatever the books say, every day is stale.
-CREATE OR REPLACE TEMP TABLE stale_days AS
+-- Of a table that has just been made, whatever the books say, every day is stale.
+DELETE FROM ops.usage_days
+WHERE table_name = 'fact_usage' AND (SELECT count(*) FROM main.fact_usage) = 0;
+
+CREATE OR REPLACE TEMP VIEW stale_usage_days AS
 SELECT
     coalesce(inputs.usage_day, built.usage_day) AS usage_day,
     inputs.fingerprint
 FROM main.usage_day_inputs AS inputs
-FULL JOIN ops.usage_days AS built ON built.usage_day = inputs.usage_day
-WHERE built.fingerprint IS DISTINCT FROM inputs.fingerprint
-    OR (SELECT count(*) FROM main.fact_usage) = 0;
+FULL JOIN (SELECT usage_day, fingerprint FROM ops.usage_days WHERE table_name = 'fact_usage') AS built
+    ON built.usage_day = inputs.usage_day
+WHERE built.fingerprint IS DISTINCT FROM inputs.fingerprint;
+
+-- A month at a time, the oldest first: the sums of a year would not fit into memory.
+CREATE OR REPLACE TEMP TABLE stale_days AS
+SELECT usage_day, fingerprint
+FROM stale_usage_days
+WHERE usage_day < (SELECT min(usage_day) FROM stale_usage_days) + 31;
 
 SET VARIABLE usage_from = (SELECT make_timestamptz(epoch_us(min(usage_day))) FROM stale_days);
 SET VARIABLE usage_to = (SELECT make_timestamptz(epoch_us(max(usage_day) + 1)) FROM stale_days);
@@ -66,10 +77,6 @@ WHERE ts >= getvariable('usage_from')
     AND ts < getvariable('usage_to')
     AND (ts AT TIME ZONE 'UTC')::DATE IN (SELECT usage_day FROM stale_days);
 
--- A figure is NULL where any part of it is unknown: a sum of the rest would look whole.
-CREATE OR REPLACE TEMP MACRO whole_sum(x) AS
-    CASE WHEN count(x) = count(*) THEN ops.exact_sum(x) END;
-
 CREATE OR REPLACE TEMP MACRO facts_of(scope_name, project, machine, usage_user) AS TABLE
 SELECT
     ts,
@@ -77,38 +84,39 @@ SELECT
     project AS project_id,
     machine AS machine_id,
     usage_user AS user_id,
-    whole_sum(busy_s) AS busy_cpu_seconds_total,
-    whole_sum(idle_s) AS idle_cpu_seconds_total,
-    whole_sum(busy_kwh) AS busy_kwh,
-    whole_sum(idle_kwh) AS idle_kwh,
-    whole_sum(busy_gco2eq) AS "busy_gCo2eq",
-    whole_sum(idle_gco2eq) AS "idle_gCo2eq",
+    -- NULL where any part is unknown: a sum of the rest would look whole.
+    CASE WHEN NOT bool_or(busy_s IS NULL) THEN ops.exact_sum(busy_s) END AS busy_cpu_seconds_total,
+    CASE WHEN NOT bool_or(busy_s IS NULL) THEN ops.exact_sum(idle_s) END AS idle_cpu_seconds_total,
+    CASE WHEN NOT bool_or(busy_s IS NULL) THEN ops.exact_sum(busy_kwh) END AS busy_kwh,
+    CASE WHEN NOT bool_or(busy_s IS NULL) THEN ops.exact_sum(idle_kwh) END AS idle_kwh,
+    CASE WHEN NOT bool_or(busy_s IS NULL) THEN ops.exact_sum(busy_gco2eq) END AS "busy_gCo2eq",
+    CASE WHEN NOT bool_or(busy_s IS NULL) THEN ops.exact_sum(idle_gco2eq) END AS "idle_gCo2eq",
     CASE WHEN min(intensity_gco2eq_kwh) = max(intensity_gco2eq_kwh) THEN min(intensity_gco2eq_kwh) END
         AS "intensity_gCo2eq_kwh",
     3600 AS window_s,
     ['actual', 'forecast', 'partial', 'country', 'world'][max(weakness)] AS intensity_source,
     bool_or(is_estimated) AS is_estimated
 FROM stale_parts
-GROUP BY ts, project, machine, usage_user;
+GROUP BY ts, project, machine, usage_user
+ORDER BY ts;
 
 INSERT INTO main.fact_usage BY NAME
-SELECT *
-FROM (
-    FROM facts_of('ada', NULL::BIGINT, NULL::BIGINT, NULL::VARCHAR)
-    UNION ALL
-    FROM facts_of('project', project_id, NULL::BIGINT, NULL::VARCHAR)
-    UNION ALL
-    FROM facts_of('machine', NULL::BIGINT, machine_id, NULL::VARCHAR)
-    UNION ALL
-    FROM facts_of('user', NULL::BIGINT, NULL::BIGINT, user_id)
-)
-ORDER BY ts, scope;
+FROM facts_of('ada', NULL::BIGINT, NULL::BIGINT, NULL::VARCHAR);
+
+INSERT INTO main.fact_usage BY NAME
+FROM facts_of('project', project_id, NULL::BIGINT, NULL::VARCHAR);
+
+INSERT INTO main.fact_usage BY NAME
+FROM facts_of('machine', NULL::BIGINT, machine_id, NULL::VARCHAR);
+
+INSERT INTO main.fact_usage BY NAME
+FROM facts_of('user', NULL::BIGINT, NULL::BIGINT, user_id);
 
 DELETE FROM ops.usage_days
-WHERE usage_day IN (SELECT usage_day FROM stale_days);
+WHERE table_name = 'fact_usage' AND usage_day IN (SELECT usage_day FROM stale_days);
 
 INSERT INTO ops.usage_days BY NAME
-SELECT usage_day, fingerprint
+SELECT 'fact_usage' AS table_name, usage_day, fingerprint
 FROM stale_days
 WHERE fingerprint IS NOT NULL;
 

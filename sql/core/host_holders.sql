@@ -1,4 +1,5 @@
 -- A stretch of time in which a host was held by the same workspaces, one row for each of them with its part of the host.
+-- group: usage
 -- depends: workspace_claims
 CREATE OR REPLACE TABLE main.host_holders (
     host VARCHAR NOT NULL, -- host

@@ -1,4 +1,5 @@
 -- A project runs on a machine now. Deleting either deletes the row.
+-- group: usage
 -- depends: project_machine_history, usage_statements, dim_project, dim_machine
 CREATE OR REPLACE TABLE main.map_project_machine (
     project_id BIGINT NOT NULL, -- project

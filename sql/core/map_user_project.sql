@@ -1,4 +1,5 @@
 -- A user belongs to a project now. Deleting either deletes the row.
+-- group: usage
 -- depends: user_project_history, usage_statements, dim_user, dim_project
 CREATE OR REPLACE TABLE main.map_user_project (
     user_id VARCHAR NOT NULL, -- user

@@ -1,6 +1,7 @@
 -- Which project ran on a machine from when to when: as stated; where nobody has stated anything about the two, from its
 -- first use of the machine.
--- depends: usage_statements, workspace_claims, daily.usage_windows
+-- group: usage
+-- depends: usage_statements, workspace_claims, daily.usage_window_keys
 CREATE OR REPLACE TABLE main.project_machine_history (
     project_id BIGINT NOT NULL, -- project: stable id of its name
     cloud_project_name VARCHAR NOT NULL, -- its name
@@ -17,8 +18,8 @@ WITH stated AS (
     WHERE kind = 'project_machine'
 ),
 used AS (
-    SELECT cloud_project_name, machine_name, min(window_start) AS valid_from
-    FROM daily.usage_windows
+    SELECT cloud_project_name, machine_name, min(first_start) AS valid_from
+    FROM daily.usage_window_keys
     WHERE set_aside IS NULL AND cloud_project_name IS NOT NULL AND machine_name IS NOT NULL
     GROUP BY cloud_project_name, machine_name
     UNION ALL

@@ -1,5 +1,6 @@
 -- Each window's part of each workspace that held its host, with energy and carbon: what every figure of usage is summed
 -- from. Parts of a window add up to it; what nobody held has no user. `from_ts` is included, `to_ts` is not.
+-- group: usage
 -- depends: daily.usage_windows, usage_settings, usage_statements, host_holders, carbon_intensity, country_intensity, hardware_config, experiments
 CREATE OR REPLACE MACRO main.usage_attributed(from_ts, to_ts) AS TABLE
 WITH host_countries AS (

@@ -1,4 +1,5 @@
 -- What the facts of each day are made from, as one hash: of its windows, of who held the hosts, of power and intensity.
+-- group: usage
 -- depends: daily.usage_window_keys, host_holders, usage_statements, carbon_intensity, country_intensity, usage_settings, hardware_config, experiments
 CREATE OR REPLACE TABLE main.usage_day_inputs (
     usage_day DATE PRIMARY KEY, -- UTC day of the windows
@@ -9,7 +10,7 @@ INSERT INTO main.usage_day_inputs BY NAME
 WITH keys AS (
     SELECT *
     FROM daily.usage_window_keys
-    WHERE is_used
+    WHERE set_aside IS NULL
 ),
 days AS (
     SELECT DISTINCT
@@ -42,7 +43,7 @@ window_hashes AS (
         keys.usage_day,
         bit_xor(hash(
             keys.landing_date, keys.source_system, keys.host, keys.port, keys.cloud_project_name, keys.machine_name,
-            keys.content_hash, keys.n_windows, hardware_config.cpu_threads, host_countries.country_code
+            keys.window_s, keys.content_hash, keys.n_windows, hardware_config.cpu_threads, host_countries.country_code
         )) AS content_hash
     FROM keys
     LEFT JOIN main.hardware_config AS hardware_config ON hardware_config.hw_id = keys.hw_id

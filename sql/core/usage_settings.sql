@@ -1,4 +1,5 @@
 -- How CPU time becomes energy and carbon where nothing else is said: one row, changed here.
+-- group: usage
 CREATE OR REPLACE TABLE main.usage_settings (
     default_busy_watts DOUBLE NOT NULL, -- power of a busy CPU of a machine whose power nobody has stated
     default_idle_watts DOUBLE NOT NULL, -- power of an idle CPU, likewise

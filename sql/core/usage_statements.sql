@@ -1,5 +1,6 @@
 -- A statement of the directory: from when to when it holds, until the next one about the same thing, and whether it is
 -- the newest. The first one about a thing holds from ever, unless it says since when.
+-- group: usage
 -- depends: stage.usage_directory
 CREATE OR REPLACE TABLE main.usage_statements (
     kind VARCHAR NOT NULL, -- group, user, project, machine, user_project or project_machine

@@ -1,4 +1,5 @@
 -- Which group a user was counted in from when to when.
+-- group: usage
 -- depends: usage_statements
 CREATE OR REPLACE TABLE main.user_group_history (
     user_id VARCHAR NOT NULL, -- user

@@ -1,5 +1,6 @@
 -- Which project a user belonged to from when to when: as stated; where nobody has stated anything about the two, from the
 -- user's first workspace in the project.
+-- group: usage
 -- depends: usage_statements, workspace_claims
 CREATE OR REPLACE TABLE main.user_project_history (
     user_id VARCHAR NOT NULL, -- user

@@ -1,5 +1,6 @@
 -- Who held a workspace from when to when: from its creation, or its owner's getting it, until it was deleted or somebody
 -- else got it.
+-- group: usage
 -- depends: stage.workspaces
 CREATE OR REPLACE TABLE main.workspace_claims (
     workspace_id VARCHAR NOT NULL, -- workspace

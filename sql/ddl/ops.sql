@@ -90,6 +90,12 @@ CREATE TABLE IF NOT EXISTS ops.publications (
     code_hash VARCHAR -- code and SQL of core, marts, views and checks that made it
 );
 
+-- Which code made each table that is kept from run to run: one that other code made is made again.
+CREATE TABLE IF NOT EXISTS ops.kept_tables (
+    table_name VARCHAR PRIMARY KEY, -- with its schema
+    code_hash VARCHAR NOT NULL -- SQL of ddl and core that made it
+);
+
 -- Which code built each day: a day built by other code than today's is built again.
 CREATE TABLE IF NOT EXISTS ops.day_builds (
     landing_date DATE PRIMARY KEY, -- day

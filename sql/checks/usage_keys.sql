@@ -1,0 +1,51 @@
+-- The keys of the usage facts: exactly that of the scope is set, each window of each key stands once, and no two windows
+-- of a host overlap.
+-- severity: error
+-- depends: fact_usage, usage_daily, daily.usage_window_keys
+WITH findings AS (
+    SELECT 'fact_usage' AS table_name, 'another key set than that of its scope' AS problem, count(*) AS n
+    FROM main.fact_usage
+    WHERE NOT (
+        (scope = 'ada' AND project_id IS NULL AND machine_id IS NULL AND user_id IS NULL)
+        OR (scope = 'project' AND project_id IS NOT NULL AND machine_id IS NULL AND user_id IS NULL)
+        OR (scope = 'machine' AND machine_id IS NOT NULL AND project_id IS NULL AND user_id IS NULL)
+        OR (scope = 'user' AND user_id IS NOT NULL AND project_id IS NULL AND machine_id IS NULL)
+    )
+    UNION ALL
+    SELECT 'fact_usage', 'the same window of the same key twice', count(*)
+    FROM (
+        SELECT ts, scope, project_id, machine_id, user_id
+        FROM main.fact_usage
+        GROUP BY ts, scope, project_id, machine_id, user_id
+        HAVING count(*) > 1
+    )
+    UNION ALL
+    SELECT 'fact_usage', 'a window that is not one hour from the full hour', count(*)
+    FROM main.fact_usage
+    WHERE window_s <> 3600 OR epoch_us(ts) % 3600000000 <> 0
+    UNION ALL
+    SELECT 'usage_daily', 'the same day of the same workspace, user, project and machine twice', count(*)
+    FROM (
+        SELECT usage_day
+        FROM main.usage_daily
+        GROUP BY usage_day, workspace_id, user_id, project_id, machine_id
+        HAVING count(*) > 1
+    )
+    UNION ALL
+    SELECT 'usage_windows', 'windows of one host that overlap, first on ' || min(usage_day), sum(n_overlapping)
+    FROM daily.usage_window_keys
+    WHERE set_aside IS NULL AND n_overlapping > 0
+    UNION ALL
+    -- Within one landing date usage_windows sees to it.
+    SELECT 'usage_windows', 'days of a host that two sources speak for, first ' || min(usage_day), count(*)
+    FROM (
+        SELECT usage_day
+        FROM daily.usage_window_keys
+        WHERE set_aside IS NULL
+        GROUP BY usage_day, host
+        HAVING count(DISTINCT landing_date) > 1 AND count(DISTINCT source_system) > 1
+    )
+)
+SELECT table_name, problem, n
+FROM findings
+WHERE n > 0;

@@ -1,0 +1,15 @@
+-- CPU time, energy and carbon of a machine over all time; for a period see usage_totals.
+-- group: usage
+-- depends: v_machine_timeseries
+CREATE OR REPLACE VIEW main.v_machine_totals AS
+SELECT
+    machine_id, -- machine
+    machine_name, -- its name
+    fsum(busy_cpu_seconds_total) AS busy_cpu_seconds_total, -- CPU time busy, seconds
+    fsum(idle_cpu_seconds_total) AS idle_cpu_seconds_total, -- CPU time idle, seconds
+    fsum(busy_kwh) AS busy_kwh, -- energy of busy CPUs, kWh
+    fsum(idle_kwh) AS idle_kwh, -- energy of idle CPUs, kWh
+    fsum(busy_gCo2eq) AS busy_gCo2eq, -- carbon of busy CPUs, g CO2e
+    fsum(idle_gCo2eq) AS idle_gCo2eq -- carbon of idle CPUs, g CO2e
+FROM main.v_machine_timeseries
+GROUP BY machine_id, machine_name;

@@ -1,0 +1,17 @@
+-- Mean energy, carbon and carbon intensity of a user over its windows, each window counting the same.
+-- group: usage
+-- depends: v_user_timeseries
+CREATE OR REPLACE VIEW main.v_user_averages AS
+SELECT
+    user_id, -- user
+    display_name, -- their name
+    favg(busy_kwh) AS avg_busy_energy_kwh, -- energy of busy CPUs, kWh per window
+    favg(idle_kwh) AS avg_idle_energy_kwh, -- energy of idle CPUs, kWh per window
+    favg(busy_gCo2eq) AS avg_busy_carbon_gCo2eq, -- carbon of busy CPUs, g CO2e per window
+    favg(idle_gCo2eq) AS avg_idle_carbon_gCo2eq, -- carbon of idle CPUs, g CO2e per window
+    favg(intensity_gCo2eq_kwh) AS avg_intensity_gCo2eq_kwh, -- carbon intensity, g CO2e per kWh, a window without use counting like any other
+    fsum((busy_kwh + idle_kwh) * intensity_gCo2eq_kwh)
+        / nullif(fsum(busy_kwh + idle_kwh) FILTER (intensity_gCo2eq_kwh IS NOT NULL), 0)
+        AS weighted_intensity_gCo2eq_kwh -- carbon intensity weighted by energy: carbon / energy
+FROM main.v_user_timeseries
+GROUP BY user_id, display_name;
