@@ -235,9 +235,10 @@ class _Compiler:
     def _time(self, text: str) -> Operand:
         try:
             time = datetime.fromisoformat(text)
-        except ValueError:
+            in_utc = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             raise Undefined(f"{text[:40]!r} is no time; write '2024-05-01' or '2024-05-01T13:30:00+02:00'") from None
-        return Operand("time", self._parameter(time if time.tzinfo else time.replace(tzinfo=UTC)))
+        return Operand("time", self._parameter(in_utc))
 
     def _constant(self, value: object) -> Operand:
         if isinstance(value, str):
