@@ -195,7 +195,7 @@ def _apart(rows: pl.DataFrame, times: pl.DataFrame, facts: pl.DataFrame, runs: p
     found = []
     for (index,), of_package in of_runs.group_by("package_index", maintain_order=True):
         values = rows.select(names)
-        if rows.height != times.height or of_package.height < runs.height:
+        if of_package.height < of_runs.height:
             row = rows.select((~same_as_previous(["run_id", "timestamp_ns"])).cast(pl.Int64).cum_sum() - 1).to_series()
             own = rows.with_columns(row=row).filter(pl.col("package_index") == index)
             values = pl.DataFrame([_nulls(times).scatter(own["row"], own[name]).alias(name) for name in names])

@@ -146,7 +146,7 @@ class _DayBuild:
         n_rows = sum(int(one.groups["n_rows"].sum()) for one in surveys)
         books = Books()
         samplings: list[pl.DataFrame] = []
-        parts = samples.plan_parts(surveys, runs)
+        parts = samples.plan_parts(surveys, runs, samples.PART_ROWS)
         with (
             LakeWriter(self.warehouse.lake, day_folder(dataset.name, self.day), lake_schema(dataset)) as lake,
             self._quarantine_writer(dataset) as quarantine,
@@ -154,7 +154,7 @@ class _DayBuild:
         ):
             if samples.reads_too_much(surveys, parts):
                 surveys = samples.spread(dataset, surveys, parts, scratch)
-                parts = samples.plan_parts(surveys, runs)
+                parts = samples.plan_parts(surveys, runs, samples.PART_ROWS)
             for slices in parts:
                 is_energy = dataset is ENERGY_SAMPLES
                 convert = _fold(surveys, slices, runs, samplings) if is_energy else _number(len(slices))

@@ -144,8 +144,9 @@ class LakeWriter:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             path = f"{self._folder}/{digest[:32]}.parquet"
             size = self._part.stat().st_size
-            self._part.replace(self._lake / path)
-            sync_folder(self._part.parent)
+            if not _is_there(self._lake / path, size):
+                self._part.replace(self._lake / path)
+                sync_folder(self._part.parent)
         except OSError as error:
             raise _explained(error, self._part) from error
         return LakeFile(path, self._n_rows, size, self._min_run_id, self._max_run_id)
@@ -178,6 +179,11 @@ class LakeWriter:
             column_encoding=dict.fromkeys(steps, "DELTA_BINARY_PACKED"),
             store_schema=False,
         )
+
+
+def _is_there(path: Path, size: int) -> bool:
+    """Whether the same content was written before; it is not written anew then."""
+    return path.exists() and path.stat().st_size == size
 
 
 def _make_folder(folder: Path) -> None:

@@ -113,7 +113,7 @@ def _frames(file: LandingFile, row_groups: Sequence[int]) -> Iterator[tuple[int,
 # ---- how it is taken apart -------------------------------------------------------------------------------------------
 
 
-def plan_parts(surveys: Sequence[Survey], runs: pl.DataFrame, part_rows: int = PART_ROWS) -> list[list[Part]]:
+def plan_parts(surveys: Sequence[Survey], runs: pl.DataFrame, part_rows: int) -> list[list[Part]]:
     """The parts of a dataset's day in the order of their rows: by run id, unknown runs last by their key.
 
     `runs` has RUN_COLUMNS. Many short runs share a part; a run longer than a part is cut by time, and its slices come
