@@ -221,14 +221,17 @@ def inspect(file: LandingFile) -> Inspected:
     dataset = DATASETS[file.dataset]
     try:
         with _open(file) as parquet:
-            inspected = _with_metadata(inspected, parquet.metadata.metadata or {})
+            footer = parquet.metadata
+            inspected = _with_metadata(inspected, footer.metadata or {})
             _check_version(inspected)
+            if footer.num_rows != sum(footer.row_group(n).num_rows for n in range(footer.num_row_groups)):
+                raise Unusable(_damaged("its footer contradicts itself"))
             _check_columns(parquet.schema_arrow, dataset)
             unknown = sorted(set(parquet.schema_arrow.names) - set(dataset.column_names))
             return replace(
                 inspected,
-                n_rows=parquet.metadata.num_rows,
-                n_row_groups=parquet.num_row_groups,
+                n_rows=footer.num_rows,
+                n_row_groups=footer.num_row_groups,
                 unknown_columns=tuple(unknown),
             )
     except Unusable as problem:
@@ -249,9 +252,14 @@ def read_batches(file: LandingFile, row_groups: Sequence[int]) -> Iterator[tuple
             present = set(parquet.schema_arrow.names)
             wanted = [name for name in dataset.column_names if name in present]
             for row_group in row_groups:
+                n_rows = 0
                 for batch in parquet.iter_batches(BATCH_ROWS, row_groups=[row_group], columns=wanted):
                     batch.validate(full=True)
+                    n_rows += batch.num_rows
                     yield row_group, _as_contract(batch, dataset)
+                promised = parquet.metadata.row_group(row_group).num_rows
+                if n_rows != promised:
+                    raise Unusable(_damaged(f"row group {row_group} has {n_rows} of {promised} rows"))
     except _READ_ERRORS as error:
         raise Unusable(_damaged(error)) from error
 
@@ -271,7 +279,7 @@ def _open(file: LandingFile) -> pq.ParquetFile:
     return pq.ParquetFile(source, page_checksum_verification=True)
 
 
-def _damaged(error: BaseException) -> str:
+def _damaged(error: BaseException | str) -> str:
     cause = " ".join(str(error).split())[:200]
     return f"no readable Parquet file ({cause}); it is truncated, damaged or of another format: drop it again"
 
