@@ -8,6 +8,13 @@ CREATE TABLE IF NOT EXISTS main.run_telemetry (
     cpu_util_percent DOUBLE, -- mean utilisation of all CPUs
     cpu_busy_mhz DOUBLE, -- mean frequency while busy
     cpu_avg_mhz DOUBLE, -- mean frequency over busy and idle time
+    c2_residency DOUBLE, -- mean time in core C2, percent
+    c3_residency DOUBLE, -- mean time in core C3, percent
+    c6_residency DOUBLE, -- mean time in core C6, percent
+    c7_residency DOUBLE, -- mean time in core C7 or deeper, percent
+    pkg_c8_residency DOUBLE, -- mean time in package C8, percent
+    pkg_c9_residency DOUBLE, -- mean time in package C9, percent
+    pkg_c10_residency DOUBLE, -- mean time in package C10, percent
     mean_temp_c DOUBLE, -- mean package temperature
     start_temp_c DOUBLE, -- first package temperature
     max_temp_c DOUBLE, -- highest package temperature
@@ -34,6 +41,13 @@ cpu AS (
         avg(cpu_util_percent ORDER BY timestamp_ns) AS cpu_util_percent,
         avg(cpu_busy_mhz ORDER BY timestamp_ns) AS cpu_busy_mhz,
         avg(cpu_avg_mhz ORDER BY timestamp_ns) AS cpu_avg_mhz,
+        avg(c2_residency ORDER BY timestamp_ns) AS c2_residency,
+        avg(c3_residency ORDER BY timestamp_ns) AS c3_residency,
+        avg(c6_residency ORDER BY timestamp_ns) AS c6_residency,
+        avg(c7_residency ORDER BY timestamp_ns) AS c7_residency,
+        avg(pkg_c8_residency ORDER BY timestamp_ns) AS pkg_c8_residency,
+        avg(pkg_c9_residency ORDER BY timestamp_ns) AS pkg_c9_residency,
+        avg(pkg_c10_residency ORDER BY timestamp_ns) AS pkg_c10_residency,
         avg(package_temp ORDER BY timestamp_ns) AS mean_temp_c,
         arg_min(package_temp, timestamp_ns) AS start_temp_c,
         max(package_temp) AS max_temp_c,
@@ -67,6 +81,13 @@ SELECT
     cpu_util_percent,
     cpu_busy_mhz,
     cpu_avg_mhz,
+    c2_residency,
+    c3_residency,
+    c6_residency,
+    c7_residency,
+    pkg_c8_residency,
+    pkg_c9_residency,
+    pkg_c10_residency,
     mean_temp_c,
     start_temp_c,
     max_temp_c,

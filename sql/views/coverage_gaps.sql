@@ -1,0 +1,84 @@
+-- Where the collected runs do not yet carry a conclusion, one row per rule that is broken: fewer than 10 runs of a
+-- combination (min_sample_size); one provider with more than twice the runs of another (provider_balance); a combination
+-- of hardware, model, task and form never run (cross_factor); a coefficient of variation of the dynamic energy above .30
+-- (variation; measured and estimated runs apart); more than 20 % cold starts (cold_starts).
+-- depends: coverage_matrix, runs, experiments
+CREATE OR REPLACE VIEW main.coverage_gaps AS
+WITH usable AS (
+    SELECT
+        runs.run_id,
+        runs.hw_id,
+        experiments.provider,
+        experiments.model_name,
+        experiments.task_name,
+        runs.workflow_type,
+        runs.is_estimated,
+        runs.dynamic_energy_uj,
+        runs.is_cold_start
+    FROM main.runs AS runs
+    JOIN main.experiments AS experiments ON experiments.exp_id = runs.exp_id
+    WHERE NOT regexp_matches(runs.quality_flags, '"run_(failed|partial)"')
+),
+providers AS (
+    SELECT provider, count(*) AS n_runs
+    FROM usable
+    WHERE provider IS NOT NULL
+    GROUP BY provider
+),
+balance AS (
+    SELECT
+        max(n_runs) / min(n_runs)::DOUBLE AS ratio,
+        arg_max(provider, (n_runs, provider)) || ' ' || max(n_runs) || ', '
+            || arg_min(provider, (n_runs, provider)) || ' ' || min(n_runs) AS shown
+    FROM providers
+),
+variations AS (
+    SELECT
+        hw_id,
+        model_name,
+        task_name,
+        workflow_type,
+        is_estimated,
+        stddev_samp(dynamic_energy_uj ORDER BY run_id) / nullif(avg(dynamic_energy_uj), 0) AS cv
+    FROM usable
+    WHERE dynamic_energy_uj IS NOT NULL
+    GROUP BY hw_id, model_name, task_name, workflow_type, is_estimated
+),
+cold_starts AS (
+    SELECT hw_id, model_name, task_name, workflow_type, avg(is_cold_start::BIGINT) AS share
+    FROM usable
+    WHERE is_cold_start IS NOT NULL
+    GROUP BY hw_id, model_name, task_name, workflow_type
+)
+SELECT
+    'min_sample_size' AS rule, -- min_sample_size, provider_balance, cross_factor, variation or cold_starts
+    hw_id, -- hardware; NULL where the rule is not about one
+    model_name, -- model; NULL where the rule is not about one
+    task_name, -- task; NULL where the rule is not about one
+    workflow_type, -- linear or agentic; NULL where the rule is not about one
+    NULL::BOOLEAN AS is_estimated, -- of variation: whether it is of estimated or of measured runs
+    run_count::DOUBLE AS value, -- what was found
+    10::DOUBLE AS threshold, -- what the rule allows
+    run_count || ' run(s), 10 are the least' AS finding -- in words
+FROM main.coverage_matrix
+WHERE run_count BETWEEN 1 AND 9
+UNION ALL
+SELECT 'provider_balance', NULL, NULL, NULL, NULL, NULL, ratio, 2, 'runs by provider: ' || shown
+FROM balance
+WHERE ratio > 2
+UNION ALL
+SELECT 'cross_factor', hw_id, model_name, task_name, workflow_type, NULL, 0, 1, 'never run'
+FROM main.coverage_matrix
+WHERE run_count = 0
+UNION ALL
+SELECT
+    'variation', hw_id, model_name, task_name, workflow_type, is_estimated, abs(cv), 0.30,
+    'dynamic energies vary by ' || printf('%.0f', abs(cv) * 100) || ' % of their mean'
+FROM variations
+WHERE abs(cv) > 0.30
+UNION ALL
+SELECT
+    'cold_starts', hw_id, model_name, task_name, workflow_type, NULL, share, 0.20,
+    printf('%.0f', share * 100) || ' % of the runs are cold starts'
+FROM cold_starts
+WHERE share > 0.20;
