@@ -24,6 +24,7 @@ _CREATED = re.compile(
 )
 _FIELD = re.compile(r"(group|depends|unique|severity|again while):")
 _LAKE = re.compile(r"\{lake:(\w+)\}")
+_REGISTRY = re.compile(r"\{registry:(\w+)\}")
 _LINE_WITH_DOC = re.compile(r"^\s*(?P<code>[^-\s].*?)\s+--\s*(?P<doc>.+)$")
 
 
@@ -59,7 +60,8 @@ class SqlFile:
 
     @property
     def code_version(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+        texts = [self.text, *_registries(self.text, of=self.path.name)]
+        return hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
 
 
 def parse(path: Path) -> SqlFile:
@@ -133,9 +135,11 @@ def layer_files(layer: str) -> tuple[SqlFile, ...]:
 def run(con: duckdb.DuckDBPyConnection, file: SqlFile, lake_paths: Callable[[str], list[str]] | None = None) -> None:
     """Run one file. `lake_paths` gives the Parquet files of a lake dataset, put in the place of `{lake:dataset}`.
 
+    The place of `{registry:name}` takes the path of sql/registry/name.csv.
+
     A file that works in portions, so that memory stays bounded, is run until there are none left.
     """
-    text = file.text
+    text = _REGISTRY.sub(lambda match: _sql_text(str(_registry_path(match[1]))), file.text)
     if lake_paths is not None:
         text = _LAKE.sub(lambda match: _sql_list(lake_paths(match[1])), text)
     con.execute(text)
@@ -170,14 +174,24 @@ def run_ddl(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def code_hash(*paths: Path) -> str:
-    """One hash over files and folders of code or SQL; it changes when any of them does."""
+    """One hash over files and folders of code or SQL; it changes with any of them and any registry that SQL reads."""
     files = sorted(file for path in paths for file in ([path] if path.is_file() else path.rglob("*.sql")))
-    return digest(*(text for file in files for text in (file.name, file.read_text())))
+    texts = [(file.name, file.read_text()) for file in files]
+    return digest(*(text for name, code in texts for text in (name, code, *_registries(code, of=name))))
 
 
 def digest(*texts: str) -> str:
     """One hash over texts."""
     return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()[:16]
+
+
+def _registries(code: str, *, of: str) -> list[str]:
+    """The text of each registry that a SQL file reads."""
+    return [_registry_path(match[1]).read_text() for match in _REGISTRY.finditer(code)] if of.endswith(".sql") else []
+
+
+def _registry_path(name: str) -> Path:
+    return SQL_ROOT / "registry" / f"{name}.csv"
 
 
 def _leading_comments(text: str) -> list[str]:

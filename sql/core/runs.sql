@@ -11,8 +11,10 @@
 -- no_baseline: the run names none; baseline_unknown: its record did not land; baseline_other_hardware;
 -- baseline_too_old: measured more than 24 h before a live run; baseline_impossible: negative, or above 100 kW;
 -- baseline_lacks_domain: lacks a domain of the total;
--- negative_dynamic: less energy than idling would take; throttled: the CPU was throttled before or in the run.
--- depends: stage.runs, experiments, hardware_config, environment_config, idle_baselines, llm_interactions, run_energy, event_energy, run_telemetry
+-- negative_dynamic: less energy than idling would take; throttled: the CPU was throttled before or in the run;
+-- no_country: the experiment names none, no carbon, water or methane; no_grid_factor: one of the three is not known for
+-- it, and is NULL; forecast_intensity: the carbon intensity of the run's time was forecast, not measured.
+-- depends: stage.runs, experiments, hardware_config, environment_config, idle_baselines, llm_interactions, run_energy, event_energy, run_telemetry, run_grid_factors, sustainability_settings, global_warming_potentials
 -- unique: exp_id, hw_id, run_number, workflow_type
 CREATE OR REPLACE TABLE main.runs (
     run_id BIGINT PRIMARY KEY, -- time-ordered id: the greatest is the newest run
@@ -107,9 +109,9 @@ CREATE OR REPLACE TABLE main.runs (
     orchestration_cpu_ms DOUBLE, -- duration not spent in local compute or waiting for an LLM, at least 0; NULL without LLM calls
     complexity_level BIGINT, -- 1: at most one tool call, 2: at most three, 3: more
     complexity_score DOUBLE, -- .4 LLM calls (of 10) + .3 tool calls (of 10) + .3 tokens (of 1000), each at most 1
-    carbon_g DOUBLE, -- CO2e of the dynamic energy
+    carbon_g DOUBLE, -- CO2e of the dynamic energy, by run_grid_factors and sustainability_settings
     water_ml DOUBLE, -- water of the dynamic energy
-    methane_mg DOUBLE, -- methane of the dynamic energy
+    methane_mg DOUBLE, -- methane of the dynamic energy, mg
     energy_per_instruction DOUBLE, -- dynamic J / instructions
     energy_per_cycle DOUBLE, -- dynamic J / cycles
     energy_per_token DOUBLE, -- dynamic J / tokens
@@ -132,6 +134,9 @@ CREATE OR REPLACE TABLE main.runs (
     reported_total_energy_uj BIGINT, -- total energy that the source had written
     reported_dynamic_energy_uj BIGINT, -- dynamic energy that the source had written
     quality_flags VARCHAR, -- JSON list of codes, explained in sql/core/runs.sql
+    total_carbon_g DOUBLE, -- CO2e of the total energy
+    methane_co2e_20y_g DOUBLE, -- CO2e of methane_mg over 20 years
+    methane_co2e_100y_g DOUBLE, -- CO2e of methane_mg over 100 years
     UNIQUE (exp_id, hw_id, run_number, workflow_type)
 );
 
@@ -253,6 +258,13 @@ baselines AS (
     FROM idle
     JOIN main.run_energy AS run_energy ON run_energy.run_id = idle.run_id
 ),
+warming AS (
+    SELECT
+        max(kg_co2e_kg) FILTER (horizon_years = 20) AS methane_20y,
+        max(kg_co2e_kg) FILTER (horizon_years = 100) AS methane_100y
+    FROM main.global_warming_potentials
+    WHERE gas = 'CH4'
+),
 measured AS (
     SELECT
         numbered.* EXCLUDE (
@@ -291,8 +303,21 @@ measured AS (
         run_telemetry.is_throttled,
         baselines.baseline_energy_uj,
         run_energy.total_energy_uj - baselines.baseline_energy_uj AS dynamic_energy_uj,
-        baselines.idle_power_variance
+        baselines.idle_power_variance,
+        (run_energy.total_energy_uj - baselines.baseline_energy_uj) / 3.6e12 * settings.pue AS dynamic_site_kwh,
+        settings.pue,
+        settings.embodied_share,
+        factors.country_code,
+        factors.carbon_gco2eq_kwh,
+        factors.water_l_kwh,
+        factors.methane_g_kwh,
+        factors.carbon_source,
+        warming.methane_20y,
+        warming.methane_100y
     FROM numbered
+    CROSS JOIN main.sustainability_settings AS settings
+    CROSS JOIN warming
+    LEFT JOIN main.run_grid_factors AS factors ON factors.run_id = numbered.run_id
     LEFT JOIN calls ON calls.run_id = numbered.run_id
     LEFT JOIN events ON events.run_id = numbered.run_id
     LEFT JOIN baselines ON baselines.run_id = numbered.run_id
@@ -399,9 +424,9 @@ SELECT
         + 0.3::DOUBLE * CASE WHEN tool_calls < 10 THEN tool_calls / 10.0::DOUBLE WHEN tool_calls >= 10 THEN 1 END
         + 0.3::DOUBLE * CASE WHEN total_tokens < 1000 THEN total_tokens / 1000.0::DOUBLE WHEN total_tokens >= 1000 THEN 1 END
         AS complexity_score,
-    NULL AS carbon_g,
-    NULL AS water_ml,
-    NULL AS methane_mg,
+    dynamic_site_kwh * carbon_gco2eq_kwh / (1 - embodied_share) AS carbon_g,
+    dynamic_site_kwh * water_l_kwh * 1e3 AS water_ml,
+    dynamic_site_kwh * methane_g_kwh * 1e3 AS methane_mg,
     dynamic_energy_uj / 1e6 / nullif(instructions, 0) AS energy_per_instruction,
     dynamic_energy_uj / 1e6 / nullif(cycles, 0) AS energy_per_cycle,
     dynamic_energy_uj / 1e6 / nullif(total_tokens, 0) AS energy_per_token,
@@ -441,6 +466,9 @@ SELECT
     source_run_id,
     reported_total_energy_uj,
     reported_dynamic_energy_uj,
+    total_energy_uj / 3.6e12 * pue * carbon_gco2eq_kwh / (1 - embodied_share) AS total_carbon_g,
+    dynamic_site_kwh * methane_g_kwh * methane_20y AS methane_co2e_20y_g,
+    dynamic_site_kwh * methane_g_kwh * methane_100y AS methane_co2e_100y_g,
     '[' || concat_ws(
         ', ',
         CASE WHEN status IN ('failed', 'partial') THEN '"run_' || status || '"' END,
@@ -459,6 +487,11 @@ SELECT
                 THEN '"baseline_lacks_domain"'
         END,
         CASE WHEN dynamic_energy_uj < 0 THEN '"negative_dynamic"' END,
-        CASE WHEN is_throttled OR thermal_now_active THEN '"throttled"' END
+        CASE WHEN is_throttled OR thermal_now_active THEN '"throttled"' END,
+        CASE
+            WHEN country_code IS NULL THEN '"no_country"'
+            WHEN carbon_gco2eq_kwh IS NULL OR water_l_kwh IS NULL OR methane_g_kwh IS NULL THEN '"no_grid_factor"'
+        END,
+        CASE WHEN carbon_source = 'forecast' THEN '"forecast_intensity"' END
     ) || ']' AS quality_flags
 FROM measured;

@@ -165,7 +165,10 @@ SELECT
     runs.framework_key, -- canonical framework; NULL until the registry of frameworks is there
     runs.source_system, -- what measured or recorded the run
     runs.source_run_id, -- the run's id in its source
-    runs.quality_flags -- JSON list of codes, explained in sql/core/runs.sql
+    runs.quality_flags, -- JSON list of codes, explained in sql/core/runs.sql
+    runs.total_carbon_g, -- CO2e of the total energy
+    runs.methane_co2e_20y_g, -- CO2e of methane_mg over 20 years
+    runs.methane_co2e_100y_g -- CO2e of methane_mg over 100 years
 FROM main.runs AS runs
 JOIN main.experiments AS experiments ON experiments.exp_id = runs.exp_id
 LEFT JOIN main.hardware_config AS hardware ON hardware.hw_id = runs.hw_id

@@ -55,6 +55,9 @@ ENERGY_GOALS = (
     "main.gpu_samples",
     "main.orchestration_events",
     "main.task_categories",
+    "main.v_tax_by_method",
+    "main.v_reported_differences",
+    "main.v_step_bill",
     "daily.sample_audit",
 )
 """The last tables and views of the energy domain: with all that they read, they are the domain."""
@@ -127,6 +130,7 @@ class World:
             "recorded_at": RECORDED,
             "source_exp_id": source_exp_id,
             "name": f"experiment {source_exp_id}",
+            "country_code": "US",
             "created_at": created_at,
             **values,
         }
