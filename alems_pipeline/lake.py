@@ -72,7 +72,7 @@ def build_day(
     """Make a day anew from `files`, all landing files of that day; returns the books of each dataset that has any.
 
     Afterwards the views day_<sample dataset> show that day's lake files to this connection. Raises OSError where the
-    lake cannot be written.
+    lake cannot be written; LandingChanged.
     """
     build = _DayBuild(con, warehouse, day, {file.path: landing.inspect(file) for file in files})
     replaced = build.clear()

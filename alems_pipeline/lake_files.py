@@ -148,7 +148,7 @@ class LakeWriter:
                 self._part.replace(self._lake / path)
                 sync_folder(self._part.parent)
         except OSError as error:
-            raise _explained(error, self._part) from error
+            raise not_written(error, self._part) from error
         return LakeFile(path, self._n_rows, size, self._min_run_id, self._max_run_id)
 
     def _write_group(self, rows: pl.DataFrame) -> None:
@@ -159,7 +159,7 @@ class LakeWriter:
                 self._writer = self._open()
             self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
         except OSError as error:
-            raise _explained(error, self._part) from error
+            raise not_written(error, self._part) from error
         self._n_rows += rows.height
         if "run_id" in self._schema.names:
             runs = rows["run_id"]
@@ -203,7 +203,8 @@ def _sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def _explained(error: OSError, path: Path) -> OSError:
+def not_written(error: OSError, path: Path) -> OSError:
+    """The same error with the file and the remedy."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-    remedy = "disk full; free space and run again" if full else f"{error}; make the lake folder writable and run again"
-    return OSError(error.errno or (errno.ENOSPC if full else errno.EIO), f"{path}: lake file not written, {remedy}")
+    remedy = "disk full; free space and run again" if full else f"{error}; make its folder writable and run again"
+    return OSError(error.errno or (errno.ENOSPC if full else errno.EIO), f"{path}: not written, {remedy}")

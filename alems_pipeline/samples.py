@@ -15,7 +15,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alems_pipeline.landing import BATCH_ROWS, LandingFile, read_batches
+from alems_pipeline.lake_files import not_written
+from alems_pipeline.landing import BATCH_ROWS, LandingFile, Unusable, read_batches
 from alems_pipeline.rules import (
     REASON,
     Sifted,
@@ -34,6 +35,11 @@ PART_ROWS: Final = 1_000_000
 
 MOST_READS: Final = 3
 """How often the parts may read a row, on average, before it pays to write the rows apart first."""
+
+
+class LandingChanged(RuntimeError):
+    """A landing file was read well once and not a second time; landing files are never to be changed."""
+
 
 RUN_COLUMNS: Final = ("run_key", "run_id", "run_start_ns", "run_end_ns", "max_sample_interval_ns")
 
@@ -122,7 +128,7 @@ def plan_parts(surveys: Sequence[Survey], runs: pl.DataFrame, part_rows: int) ->
     groups = pl.concat(
         [one.groups.select(pl.lit(number, pl.Int64).alias("file"), pl.all()) for number, one in enumerate(surveys)]
     )
-    totals = (
+    members = (
         groups.group_by("run_key")
         .agg(pl.col("n_rows").sum(), pl.col("first_ns").min(), pl.col("last_ns").max())
         .join(runs, on="run_key", how="left")
@@ -133,31 +139,31 @@ def plan_parts(surveys: Sequence[Survey], runs: pl.DataFrame, part_rows: int) ->
             filled=pl.when("is_long").then(0).otherwise("n_rows").cum_sum() // part_rows,
             stretch=(pl.col("is_long") | pl.col("is_long").shift(fill_value=False)).cum_sum(),
         )
+        .with_columns(part=pl.struct("stretch", "filled").rle_id(), position=pl.int_range(pl.len()))
     )
-    return [
-        _parts_of(members, groups, part_rows)
-        for members in totals.partition_by("stretch", "filled", maintain_order=True)
-    ]
-
-
-def _parts_of(members: pl.DataFrame, groups: pl.DataFrame, part_rows: int) -> list[Part]:
-    runs = members.select(RUN_COLUMNS)
-    positions = members.select("run_key", position=pl.int_range(pl.len()))
-    ours = groups.join(positions, on="run_key", nulls_equal=True)
     to_read = (
-        ours.group_by("file", "row_group")
+        groups.with_columns(n_read=pl.col("n_rows").sum().over("file", "row_group"))
+        .join(members.select("run_key", "part", "position"), on="run_key", nulls_equal=True)
+        .group_by("part", "file", "row_group")
         .agg(
             pl.col("position").min(),
             pl.col("first_ns").min(),
             pl.col("last_ns").max(),
             pl.col("n_without_time").sum(),
-            n_ours=pl.col("n_rows").sum(),
+            pl.col("n_read").first(),
+            has_strangers=pl.col("n_rows").sum() < pl.col("n_read").first(),
         )
-        .join(groups.group_by("file", "row_group").agg(n_read=pl.col("n_rows").sum()), on=["file", "row_group"])
-        .with_columns(has_strangers=pl.col("n_read") > pl.col("n_ours"))
         # So that rows which landed in order are in order as read.
-        .sort("position", "first_ns", "file", "row_group")
+        .sort("part", "position", "first_ns", "file", "row_group")
     )
+    read_by = to_read.partition_by("part", as_dict=True)
+    parts = members.partition_by("part", as_dict=True)
+    return [_slices(of_part, read_by[number], part_rows) for number, of_part in parts.items()]
+
+
+def _slices(members: pl.DataFrame, to_read: pl.DataFrame, part_rows: int) -> list[Part]:
+    """A part as it is, or cut by time where its only run is too long."""
+    runs = members.select(RUN_COLUMNS)
     [n_slices] = members.select((pl.col("n_rows").max() - 1) // part_rows + 1).to_series()
     first, last = members.select(pl.col("first_ns").min(), pl.col("last_ns").max()).row(0)
     if n_slices == 1 or first is None:
@@ -188,16 +194,19 @@ def spread(dataset: Dataset, surveys: Sequence[Survey], parts: Sequence[Sequence
 
     The files are to be removed by the caller.
     """
-    flat = [part for slices in parts for part in slices]
-    found = [[_NO_GROUPS] for _ in flat]
-    files = [LandingFile(folder, f"{number}.parquet", dataset.name, None, 0) for number in range(len(flat))]
-    with ExitStack() as stack:
-        writers = [stack.enter_context(_spread_writer(file.source, dataset)) for file in files]
-        for rows in _in_batches(frame for one in surveys for _, frame in _frames(one.file, one.row_groups)):
-            for number, own in _apart(rows, parts):
-                writers[number].write_table(own.to_arrow().cast(writers[number].schema))
-                found[number].append(_group_of(own, len(found[number]) - 1))
-    return [Survey(file, pl.concat(groups)) for file, groups in zip(files, found, strict=True)]
+    n_parts = sum(len(slices) for slices in parts)
+    files = [LandingFile(folder, f"{number}.parquet", dataset.name, None, 0) for number in range(n_parts)]
+    groups = [[_NO_GROUPS] for _ in files]
+    try:
+        with ExitStack() as stack:
+            writers = [stack.enter_context(_spread_writer(file.source, dataset)) for file in files]
+            for rows in _in_batches(frame for one in surveys for _, frame in _read_again(one, one.row_groups)):
+                for number, own in _apart(rows, parts):
+                    writers[number].write_table(own.to_arrow().cast(writers[number].schema))
+                    groups[number].append(_group_of(own, len(groups[number]) - 1))
+    except OSError as error:
+        raise not_written(error, folder) from error
+    return [Survey(file, pl.concat(of_file)) for file, of_file in zip(files, groups, strict=True)]
 
 
 def _spread_writer(path: Path, dataset: Dataset) -> pq.ParquetWriter:
@@ -260,15 +269,21 @@ def _read(surveys: Sequence[Survey], part: Part) -> Iterator[pl.DataFrame]:
     for number, groups in groupby(wanted, key=lambda group: group[0]):
         one = surveys[number]
         strangers = {row_group: has_strangers for _, row_group, has_strangers in groups}
-        frames = (
-            ((row_group, one.kept[row_group]) for row_group in strangers)
-            if one.kept
-            else _frames(one.file, list(strangers))
-        )
-        for row_group, rows in frames:
+        for row_group, rows in _read_again(one, list(strangers)):
             if strangers[row_group]:
                 rows = rows.filter(pl.col("run_key").is_in(keys.to_list(), nulls_equal=True))
             yield rows.filter(_time_in_slice(part)) if part.is_slice else rows
+
+
+def _read_again(one: Survey, row_groups: Sequence[int]) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Row groups of a file that was surveyed, each in one frame or several."""
+    if one.kept:
+        yield from ((row_group, one.kept[row_group]) for row_group in row_groups)
+        return
+    try:
+        yield from _frames(one.file, row_groups)
+    except Unusable as problem:
+        raise LandingChanged(f"{one.file.source}: changed while the day was built ({problem}); run again") from problem
 
 
 def _time_in_slice(part: Part) -> pl.Expr:
