@@ -32,7 +32,8 @@ def unwrap(readings: pl.DataFrame, ranges_uj: pl.Series, ceiling_w: float = CEIL
 
     `readings`: columns series (0, 1, …), timestamp_ns, value; sorted by series and time, without NULLs or repeated
     times. `ranges_uj`: by series, the value at which the counter wraps; NULL for one that never does. With range M, a
-    fall is a wrap, ΔE = current − previous + M, if ΔE / Δt is at most `ceiling_w`; else a reset.
+    fall is a wrap, ΔE = current − previous + M, if ΔE / Δt is at most `ceiling_w`; else a reset. So is a rise that no
+    zone can make: the counter was set to another value.
     """
     # µJ per ns is kW: a counter can go round in range / ceiling.
     turn_ns = (ranges_uj * (1000 / ceiling_w)).cast(pl.Int64)
@@ -44,10 +45,16 @@ def unwrap(readings: pl.DataFrame, ranges_uj: pl.Series, ceiling_w: float = CEIL
     ).with_columns(step_uj=pl.when("is_first").then(0).otherwise("step_uj"))
     falls = intervals["step_uj"] < 0
     long = intervals["interval_ns"] > _least(turn_ns)
+    leaps = (intervals["step_uj"] > (intervals["interval_ns"] + UPDATE_NS) * (ceiling_w / 1000)) & ~intervals[
+        "is_first"
+    ]
+    if ranges_uj.null_count() == ranges_uj.len():
+        leaps = falls & False  # no register of one zone but a sum, as the CPU-time model is: no zone's ceiling holds
     steps = intervals["step_uj"]
     flagged = _NO_FLAGS
-    if falls.any() or long.any():
-        flagged = _judge(intervals.with_row_index("position").filter(falls | long), ranges_uj, turn_ns, ceiling_w)
+    if falls.any() or long.any() or leaps.any():
+        odd = intervals.with_row_index("position").filter(falls | long | leaps)
+        flagged = _judge(odd, ranges_uj, turn_ns, ceiling_w)
         steps = steps.scatter(flagged["position"], flagged["step_uj"])
         flagged = flagged.filter(pl.any_horizontal("is_wrap", "is_reset", "may_hide_wraps")).drop("step_uj")
     total = steps.cum_sum()
@@ -68,16 +75,18 @@ def _least(turn_ns: pl.Series) -> int:
 
 
 def _judge(intervals: pl.DataFrame, ranges_uj: pl.Series, turn_ns: pl.Series, ceiling_w: float) -> pl.DataFrame:
-    """What each interval with a fall, or longer than the shortest turn, was; and its energy."""
+    """What each interval with a fall or a leap, or longer than the shortest turn, was; and its energy."""
     falls = pl.col("step_uj") < 0
     wrapped_uj = pl.col("step_uj") + pl.col("range_uj")
     most_uj = pl.max_horizontal("interval_ns", UPDATE_NS) * (ceiling_w / 1000)
+    can_leap = pl.col("range_uj").is_not_null() & ~pl.col("is_first")
+    leaps = can_leap & (pl.col("step_uj") > (pl.col("interval_ns") + UPDATE_NS) * (ceiling_w / 1000)).fill_null(False)
     return (
         intervals.with_columns(
             range_uj=ranges_uj.gather(intervals["series"]), turn_ns=turn_ns.gather(intervals["series"])
         )
         .with_columns(is_wrap=falls & (wrapped_uj <= most_uj).fill_null(False))
-        .with_columns(is_reset=falls & ~pl.col("is_wrap"))
+        .with_columns(is_reset=(falls & ~pl.col("is_wrap")) | leaps)
         .select(
             "position",
             "is_wrap",

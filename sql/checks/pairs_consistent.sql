@@ -36,7 +36,7 @@ findings AS (
         OR tax_percent > 100
         OR (tax_percent IS NOT NULL AND (agentic_dynamic_uj <= 0 OR linear_dynamic_uj < 0))
         OR abs(tax_percent - 100 * orchestration_tax_uj / agentic_dynamic_uj) > 1e-6
-        OR abs(tax_multiplier - agentic_dynamic_uj / linear_dynamic_uj) > 1e-6 * tax_multiplier
+        OR abs(tax_multiplier - agentic_dynamic_uj / linear_dynamic_uj) > 1e-6 * abs(tax_multiplier)
     UNION ALL
     SELECT 'orchestration_events', 'pairs whose events'' parts do not sum to the tax', count(*)
     FROM main.orchestration_tax_summary AS tax

@@ -112,7 +112,8 @@ SELECT
                 - coalesce(gaps.gap_ns, 0),
             0
         )
-        WHEN energy_source = 'nvml' THEN end_time_ns - start_time_ns - start_missing_ns - end_missing_ns
+        WHEN energy_source = 'nvml'
+            THEN greatest(end_time_ns - start_time_ns - start_missing_ns - end_missing_ns, 0)
     END / nullif(end_time_ns - start_time_ns, 0)::DOUBLE AS sample_coverage,
     sampling.n_samples,
     sampling.n_packages,

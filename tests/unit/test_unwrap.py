@@ -87,6 +87,22 @@ def test_a_counter_without_range_never_wraps() -> None:
     assert flags(result) == [(2, "is_reset")]
 
 
+def test_a_rise_that_no_zone_can_make_is_a_reset() -> None:
+    """10 kJ within 10 ms would be a megawatt: the counter was set anew. A sum such as the CPU-time model may be steep."""
+    readings = pl.DataFrame(
+        {
+            "series": [0] * 4,
+            "timestamp_ns": [i * STEP for i in range(4)],
+            "value": [0, 50_000, 10_000_050_000, 10_000_100_000],
+        }
+    )
+    result = unwrap(readings, pl.Series([KERNEL_RANGE_UJ]))
+    assert result.energy_uj.to_list() == [0, 50_000, 50_000, 100_000]
+    assert flags(result) == [(2, "is_reset")]
+    modelled = unwrap(readings, pl.Series([None], dtype=pl.Int64))
+    assert modelled.energy_uj.to_list()[-1] == 10_000_100_000 and flags(modelled) == []
+
+
 def test_series_are_apart() -> None:
     readings = pl.DataFrame(
         {"series": [0, 0, 1, 1, 2], "timestamp_ns": [0, STEP, 0, STEP, 0], "value": [900, 950, 10, 30, 5]}
