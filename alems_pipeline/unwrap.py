@@ -43,18 +43,13 @@ def unwrap(readings: pl.DataFrame, ranges_uj: pl.Series, ceiling_w: float = CEIL
         interval_ns=pl.col("timestamp_ns").diff(),
         step_uj=pl.col("value").diff(),
     ).with_columns(step_uj=pl.when("is_first").then(0).otherwise("step_uj"))
-    falls = intervals["step_uj"] < 0
-    long = intervals["interval_ns"] > _least(turn_ns)
-    leaps = (intervals["step_uj"] > (intervals["interval_ns"] + UPDATE_NS) * (ceiling_w / 1000)) & ~intervals[
-        "is_first"
-    ]
-    if ranges_uj.null_count() == ranges_uj.len():
-        leaps = falls & False  # no register of one zone but a sum, as the CPU-time model is: no zone's ceiling holds
     steps = intervals["step_uj"]
+    is_odd = (steps < 0) | (intervals["interval_ns"] > _least(turn_ns))
+    if (steps > UPDATE_NS * ceiling_w / 1000).any():
+        is_odd |= intervals.select(_leaps(ceiling_w)).to_series()
     flagged = _NO_FLAGS
-    if falls.any() or long.any() or leaps.any():
-        odd = intervals.with_row_index("position").filter(falls | long | leaps)
-        flagged = _judge(odd, ranges_uj, turn_ns, ceiling_w)
+    if is_odd.any():
+        flagged = _judge(intervals.with_row_index("position").filter(is_odd), ranges_uj, turn_ns, ceiling_w)
         steps = steps.scatter(flagged["position"], flagged["step_uj"])
         flagged = flagged.filter(pl.any_horizontal("is_wrap", "is_reset", "may_hide_wraps")).drop("step_uj")
     total = steps.cum_sum()
@@ -74,13 +69,18 @@ def _least(turn_ns: pl.Series) -> int:
     return least if isinstance(least, int) else 2**63 - 1
 
 
+def _leaps(ceiling_w: float) -> pl.Expr:
+    """Whether a step is more energy than a zone can draw, one update of its counter included."""
+    return pl.col("step_uj") > (pl.col("interval_ns") + UPDATE_NS) * (ceiling_w / 1000)
+
+
 def _judge(intervals: pl.DataFrame, ranges_uj: pl.Series, turn_ns: pl.Series, ceiling_w: float) -> pl.DataFrame:
-    """What each interval with a fall or a leap, or longer than the shortest turn, was; and its energy."""
+    """What each odd interval was, one with a fall or a leap or longer than the shortest turn; and its energy."""
     falls = pl.col("step_uj") < 0
     wrapped_uj = pl.col("step_uj") + pl.col("range_uj")
     most_uj = pl.max_horizontal("interval_ns", UPDATE_NS) * (ceiling_w / 1000)
-    can_leap = pl.col("range_uj").is_not_null() & ~pl.col("is_first")
-    leaps = can_leap & (pl.col("step_uj") > (pl.col("interval_ns") + UPDATE_NS) * (ceiling_w / 1000)).fill_null(False)
+    # A counter without a range is no register of one zone but a sum, as the CPU-time model is: no ceiling holds for it.
+    leaps = _leaps(ceiling_w) & pl.col("range_uj").is_not_null() & ~pl.col("is_first")
     return (
         intervals.with_columns(
             range_uj=ranges_uj.gather(intervals["series"]), turn_ns=turn_ns.gather(intervals["series"])

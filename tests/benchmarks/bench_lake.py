@@ -180,7 +180,7 @@ def main(arguments: list[str]) -> None:
         print(json.dumps({"seconds": spent, "peak_mib": _peak_mib()}))
         return
     for shape, measured in run(int(arguments[0]), tuple(arguments[1:]) or tuple(SHAPES)).items():
-        print(shape, {name: round(value, 2) for name, value in measured.items()})
+        print(shape, {name: round(value, 2) for name, value in measured.items()}, flush=True)
 
 
 if __name__ == "__main__":

@@ -355,11 +355,12 @@ def _run_samples(rows: list[dict[str, Any]], of_run: Row) -> list[dict[str, Any]
                 top = max([value for value in ranges if value is not None], default=RANGE_UJ)
                 if counter != "model" and at - before > top:  # at 1000 W, 1 µJ per ns, it may have gone round
                     found[at]["hides"] = True
-                if step < 0:
-                    is_wrap = counter != "model" and step + top <= at - before
-                    step = step + top if is_wrap else 0
-                    found[at]["is_reset"] = found[at]["is_reset"] if is_wrap else True
-                energy += step
+                is_wrap = counter != "model" and step < 0 and step + top <= at - before  # 1000 W are 1 µJ per ns
+                is_leap = counter != "model" and step > at - before + 1_000_000
+                if (step < 0 and not is_wrap) or is_leap:
+                    found[at]["is_reset"] = True
+                    step = 0
+                energy += top + step if is_wrap else step
                 found[at][name] += energy
     _mark_gaps(list(found.values()), rows, of_run)
     return list(found.values())
