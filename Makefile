@@ -1,6 +1,8 @@
 # Needs Python 3.11 or newer and make; everything else is installed into .venv here.
 PYTHON ?= python3
 DUCKDB15 := 1.5.5
+LOCKED_DUCKDB := $(shell sed -n 's/^duckdb==//p' requirements.lock)
+COMMA := ,
 export ALEMS_WAREHOUSE ?= $(CURDIR)/warehouse
 # Dagster asks for an absolute home; the instance lives in the warehouse that it works on.
 export DAGSTER_HOME = $(ALEMS_WAREHOUSE)/.dagster
@@ -51,12 +53,13 @@ define install
 		|| { echo "Python 3.11 or newer is needed: $$($(PYTHON) --version) is here; set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(1) \
 		|| { rm -rf $(1); echo "No virtual environment could be made. On Debian: apt-get install python3-venv"; exit 1; }
-	@$(1)/bin/pip install $(PIP_QUIET) -c requirements.lock -e '.[$(2)]' \
+	@sed 's/^duckdb==.*/duckdb==$(3)/' requirements.lock > $(1)/constraints.txt
+	@$(1)/bin/pip install $(PIP_QUIET) -c $(1)/constraints.txt -e '.[$(2)]' \
 		|| { rm -rf $(1); echo "The install failed; see the message above, then run make again."; exit 1; }
 endef
 
 $(RUN_STAMP):
-	$(call install,.venv,pipeline)
+	$(call install,.venv,pipeline,$(LOCKED_DUCKDB))
 	@touch $@
 
 $(TEST_STAMP): $(RUN_STAMP)
@@ -65,7 +68,5 @@ $(TEST_STAMP): $(RUN_STAMP)
 	@touch $@
 
 $(TEST15_STAMP):
-	@sed 's/^duckdb==.*/duckdb==$(DUCKDB15)/' requirements.lock > .lock-duckdb15
-	@rm -rf .venv-duckdb15 && $(PYTHON) -m venv .venv-duckdb15
-	@.venv-duckdb15/bin/pip install $(PIP_QUIET) -c .lock-duckdb15 -e '.[pipeline,test]'
-	@rm .lock-duckdb15 && touch $@
+	$(call install,.venv-duckdb15,pipeline$(COMMA)test,$(DUCKDB15))
+	@touch $@

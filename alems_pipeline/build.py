@@ -20,11 +20,12 @@ _PACKAGE: Final = Path(__file__).resolve().parent
 _COLLECTORS: Final = _PACKAGE.parent / "collectors"
 
 _DAY_MODULES: Final = (
-    "ids", "landing", "rules", "stage", "samples", "energy_samples", "unwrap", "lake_files", "lake",
+    "ids", "landing", "rules", "usage_rules", "stage", "samples", "energy_samples", "unwrap", "lake_files", "lake",
 )  # fmt: skip
 
 DAY_CODE: Final = sql_files.code_hash(
     _COLLECTORS / "contract.py",
+    _COLLECTORS / "contract_usage.py",
     _COLLECTORS / "dataset.py",
     _COLLECTORS / "ids.py",
     *(_PACKAGE / f"{name}.py" for name in _DAY_MODULES),
@@ -32,10 +33,14 @@ DAY_CODE: Final = sql_files.code_hash(
 )
 """Version of the code that turns a landed day into the lake; a day built by another version is built again."""
 
-TABLE_CODE: Final = sql_files.code_hash(*(SQL_ROOT / layer for layer in ("ddl", "core", "marts", "views", "checks")))
+TABLE_CODE: Final = sql_files.code_hash(
+    *(SQL_ROOT / layer for layer in ("ddl", "registry", "core", "marts", "views", "checks")),
+    _PACKAGE / "build.py",
+    _PACKAGE / "sql_files.py",
+)
 """Version of the SQL that makes the tables; a publication made by another version is made again."""
 
-CORE_CODE: Final = sql_files.code_hash(SQL_ROOT / "ddl", SQL_ROOT / "core")
+CORE_CODE: Final = sql_files.code_hash(SQL_ROOT / "ddl", SQL_ROOT / "registry", SQL_ROOT / "core")
 """Version of the SQL that tables which are kept from run to run are made by."""
 
 TABLE_LAYERS: Final = ("core", "marts", "views")
@@ -58,6 +63,10 @@ class Plan:
     def ranges(self) -> list[tuple[date, date]]:
         """The days as contiguous ranges, first and last day included."""
         return landing.ranges(self.days)
+
+
+class LandingIncomplete(RuntimeError):
+    """A day is to be built again, and landing files that it was built from are gone."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +97,6 @@ def plan(
     files = landing.scan(warehouse.landing)
     pending = landing.pending(con, files)
     unplaced = [file for file in pending if file.landing_date is None]
-    landing.register_unplaced(con, unplaced)
-    landing.forget_removed(con, files)
     stale = {
         row[0]
         for row in con.execute("SELECT landing_date FROM ops.day_builds WHERE code_hash <> ?", [DAY_CODE]).fetchall()
@@ -103,6 +110,7 @@ def plan(
         and (first or date.min) <= file.landing_date <= (last or date.max)
     }
     days = sorted(pending_days | stale | asked)
+    _refuse_if_files_are_gone(con, warehouse, files, days)
     [(built_at,)] = con.execute("SELECT max(built_at) FROM ops.day_builds").fetchall()
     published = warehouse.last_publication()
     reasons = []
@@ -130,6 +138,23 @@ def plan(
     return Plan(days=days, tables=tables, reasons=reasons, fingerprint=fingerprint)
 
 
+def _refuse_if_files_are_gone(
+    con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: Sequence[landing.LandingFile], days: Sequence[date]
+) -> None:
+    """A day is made from all its landing files: built without some of them it would silently lose their rows."""
+    present = {file.path for file in files}
+    known = con.execute(
+        "SELECT path FROM ops.landing_files WHERE status = 'accepted' AND list_contains(?, landing_date) ORDER BY path",
+        [list(days)],
+    ).fetchall()
+    gone = [path for (path,) in known if path not in present]
+    if gone:
+        raise LandingIncomplete(
+            f"{warehouse.landing / gone[0]}: gone, with {len(gone) - 1} more file(s) of days to be built again; "
+            "bring them back, or run `alems reset` to build from what is left"
+        )
+
+
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Make what exists in every warehouse, if it is not there yet: schemas, books, stage tables, id macros."""
     sql_files.run_ddl(con)
@@ -137,11 +162,13 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
     stage.ensure_tables(con)
 
 
-def build_day(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, day: date) -> None:
+def build_day(
+    con: duckdb.DuckDBPyConnection, warehouse: Warehouse, day: date, on_rows: lake.Progress | None = None
+) -> None:
     """Make one day anew from all its landing files: stage rows, lake files, run energies."""
     prepare(con)
     _drop_tables_of_older_code(con)
-    lake.build_day(con, warehouse, day, landing.scan_day(warehouse.landing, day))
+    lake.build_day(con, warehouse, day, landing.scan_day(warehouse.landing, day), on_rows)
     con.execute(f"SET VARIABLE day = DATE '{day.isoformat()}'")
     for file in sql_files.layer_files("day"):
         sql_files.run(con, file)
@@ -150,13 +177,16 @@ def build_day(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, day: date) -
 
 
 def build_days(
-    warehouse: Warehouse, days: Sequence[date], on_day: Callable[[date], None] = lambda day: None
+    warehouse: Warehouse,
+    days: Sequence[date],
+    on_day: Callable[[date], None] = lambda day: None,
+    on_rows: lake.Progress | None = None,
 ) -> dict[date, dict[str, int]]:
     """Build days one transaction each, so that a stop loses at most one; returns stored rows per day and dataset."""
     rows: dict[date, dict[str, int]] = {}
     for day in days:
         with warehouse.write() as con:
-            build_day(con, warehouse, day)
+            build_day(con, warehouse, day, on_rows)
             rows[day] = dict(
                 con.execute("SELECT dataset, n_stored FROM ops.landing_days WHERE landing_date = ?", [day]).fetchall()
             )
@@ -176,8 +206,23 @@ def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: It
         sql_files.comment(con, [file])
 
 
+def write_contracts(con: duckdb.DuckDBPyConnection) -> None:
+    """Note which columns every table and view must have, for the check that compares."""
+    columns: list[tuple[str, str, str | None]] = [
+        (file.qualified_name, column, None)
+        for layer in ("day", *TABLE_LAYERS)
+        for file in sql_files.layer_files(layer)
+        if file.kind in ("table", "view")
+        for column in file.column_docs
+    ]
+    columns += [(f"stage.{table}", column, type_) for table, column, type_ in stage.contract_columns()]
+    con.execute("DELETE FROM ops.contract_columns")
+    con.executemany("INSERT INTO ops.contract_columns VALUES (?, ?, ?)", columns)
+
+
 def run_checks(con: duckdb.DuckDBPyConnection, checks: Iterable[SqlFile]) -> list[CheckResult]:
     """Run checks over whole tables and record what they found."""
+    write_contracts(con)
     results = []
     for check in checks:
         findings = [(str(t), str(p), int(n)) for t, p, n in con.execute(check.text).fetchall()]
@@ -192,10 +237,11 @@ def run_checks(con: duckdb.DuckDBPyConnection, checks: Iterable[SqlFile]) -> lis
 
 
 def check_layer(check: SqlFile) -> str:
-    """The last layer that a check reads: it runs when that layer is built."""
+    """The last layer that a check reads: it runs when that layer is built. One that only reads the books comes last."""
     layer_of = {file.qualified_name: layer for layer in TABLE_LAYERS for file in sql_files.layer_files(layer)}
-    layers = {layer_of.get(sql_files.qualified(name), "core") for name in check.depends}
-    return max(layers, key=TABLE_LAYERS.index, default="core")
+    read = [sql_files.qualified(name) for name in check.depends]
+    layers = {layer_of.get(name, TABLE_LAYERS[0]) for name in read if not name.startswith("ops.")}
+    return max(layers, key=TABLE_LAYERS.index, default=TABLE_LAYERS[-1])
 
 
 def publish(warehouse: Warehouse) -> Publication:
@@ -203,6 +249,11 @@ def publish(warehouse: Warehouse) -> Publication:
     with warehouse.write() as con:
         sql_files.comment(con, [*sql_files.layer_files("ddl"), *sql_files.layer_files("day")])
         stage.comment_tables(con)
+        files = landing.scan(warehouse.landing)
+        landing.register_unplaced(con, files)
+        landing.forget_removed(con, files)
+        names = [check.name for check in sql_files.layer_files("checks")]
+        con.execute("DELETE FROM ops.check_results WHERE NOT list_contains(?, check_name)", [names])
         lake.collect_garbage(con, warehouse)
     return warehouse.publish(TABLE_CODE)
 

@@ -9,12 +9,13 @@ from typing import Annotated
 
 import duckdb
 import typer
+from polars.exceptions import PolarsError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from alems_pipeline import build
-from alems_pipeline.build import Plan
-from alems_pipeline.query import OutputFormat, parse_params, run_query, show
+from alems_pipeline.build import LandingIncomplete, Plan
+from alems_pipeline.query import BadParameter, OutputFormat, parse_params, run_query, show
 from alems_pipeline.warehouse import NotPublished, PublishRefused, Warehouse, WarehouseBusy, default_home
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
@@ -25,20 +26,25 @@ err = Console(stderr=True, width=None if sys.stderr.isatty() else 240)
 WarehouseOption = Annotated[
     Path | None, typer.Option("--warehouse", help="Warehouse folder; default ALEMS_WAREHOUSE or ./warehouse.")
 ]
-DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+
+
+class UserError(RuntimeError):
+    """What was asked for cannot be done; the message says why and what to do."""
+
+
+KNOWN_ERRORS = (
+    NotPublished, PublishRefused, WarehouseBusy, LandingIncomplete, BadParameter, UserError, duckdb.Error,
+    PolarsError, OSError,
+)  # fmt: skip
 
 
 def main() -> None:
     """Run the command; a known error is one line on stderr and exit code 1."""
     try:
         app()
-    except (NotPublished, PublishRefused, WarehouseBusy, UserError, duckdb.Error, OSError) as error:
+    except KNOWN_ERRORS as error:
         err.print(f"alems: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
-
-
-class UserError(RuntimeError):
-    """What was asked for cannot be done; the message says why and what to do."""
 
 
 def _warehouse(home: Path | None) -> Warehouse:
@@ -86,8 +92,8 @@ def _execute(files: Warehouse, plan: Plan) -> None:
     with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
         task = progress.add_task("starting", total=n_steps(plan))
 
-        def on_event(text: str) -> None:
-            progress.update(task, description=text, advance=1)
+        def on_event(text: str, steps: int) -> None:
+            progress.update(task, description=text, advance=steps)
 
         try:
             execute(files, plan, on_event)
@@ -124,6 +130,8 @@ def sql(
     """Query the published file, read-only."""
     if query is not None and file is not None:
         raise UserError("give a query or --file, not both")
+    if output is OutputFormat.parquet and out_file is None:
+        raise UserError("Parquet is not text: give --out FILE.parquet")
     chosen = output or (OutputFormat.table if out.is_terminal else OutputFormat.csv)
     text = file.read_text() if file is not None else query
     with _warehouse(warehouse).read() as con:

@@ -23,7 +23,7 @@ TAX_BY_TASK: Final = """
     SELECT
         e.task_name,
         h.hostname,
-        CASE WHEN t.is_estimated THEN 'estimated' ELSE 'measured' END AS energy,
+        CASE WHEN t.is_estimated THEN 'estimated' WHEN NOT t.is_estimated THEN 'measured' ELSE 'unknown' END AS energy,
         count(*) AS pairs,
         median(t.tax_multiplier) AS median_times,
         min(t.tax_multiplier) AS least_times,
@@ -59,10 +59,10 @@ def collect(files: Warehouse, seconds: int, pairs: int, out: Console, err: Conso
         except NoBaseline as refused:
             out.print(f"  no baseline: {refused}", highlight=False, markup=False)
         for task in workload.TASKS:
-            out.print(f"Measuring {pairs} linear/agentic pairs of the task {task}.", highlight=False)
-            subject = Subject(experiment="demo", task=task, model="trigram", provider="local")
             if session.interrupted_by is not None:
                 break
+            out.print(f"Measuring {pairs} linear/agentic pairs of the task {task}.", highlight=False)
+            subject = Subject(experiment="demo", task=task, model="trigram", provider="local")
             session.compare(
                 subject, _command("linear", task), _command("agentic", task), repeat=pairs, on_progress=show
             )

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Final
 
 import dagster as dg
-import psutil
 
 from alems_pipeline import build, sql_files
 from alems_pipeline.build import TABLE_LAYERS, Plan
 from alems_pipeline.definitions import build_defs
 from alems_pipeline.defs.jobs import lake_job, warehouse_job
-from alems_pipeline.defs.sensors import RANGE_END, RANGE_START
+from alems_pipeline.defs.lake import DAY_DONE, DAY_GOES_ON
+from alems_pipeline.defs.resources import WarehouseResource
+from alems_pipeline.defs.sensors import PID_TAG, RANGE_END, RANGE_START, close_dead_runs
 from alems_pipeline.warehouse import Warehouse
 
-PID_TAG: Final = "alems/pid"
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _CONFIG: Final = Path(__file__).resolve().parent.parent / "dagster.yaml"
 
@@ -34,16 +34,16 @@ def dagster_home(warehouse: Warehouse) -> Path:
     return home
 
 
-def execute(warehouse: Warehouse, plan: Plan, on_event: Callable[[str], None]) -> None:
+def execute(warehouse: Warehouse, plan: Plan, on_event: Callable[[str, int], None]) -> None:
     """Run what the plan asks for: the lake's ranges, then the tables and the publication.
 
-    `on_event` is told in a few words of each step and day as it ends. Raises RunFailed.
+    `on_event` is told in a few words what happened, and how many steps of n_steps() that ended. Raises RunFailed.
     """
     home = dagster_home(warehouse)
     os.environ["DAGSTER_HOME"] = str(home)
     definitions = build_defs(warehouse.home)
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        close_dead_runs(instance)
+        close_dead_runs(instance, WarehouseResource(database=str(warehouse.build_path)))
         for first, last in plan.ranges:
             tags = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
             _run(definitions.resolve_job_def(lake_job.name), instance, tags, on_event)
@@ -52,33 +52,26 @@ def execute(warehouse: Warehouse, plan: Plan, on_event: Callable[[str], None]) -
 
 
 def n_steps(plan: Plan) -> int:
-    """How often execute() will call `on_event`: once a day, once a step."""
+    """How many steps execute() has: a day is one, and so is each step of Dagster's."""
     layers = [layer for layer in TABLE_LAYERS if sql_files.layer_files(layer)]
     checked = {build.check_layer(check) for check in sql_files.layer_files("checks")}
     table_steps = len(layers) + len(checked) + 1 if plan.tables else 0
     return len(plan.days) + len(plan.ranges) + table_steps
 
 
-def close_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Mark runs of killed `alems` processes as failed, so that they do not block the queue."""
-    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-    for run in instance.get_runs(filters=started):
-        pid = run.tags.get(PID_TAG)
-        if pid is not None and not psutil.pid_exists(int(pid)):
-            instance.report_run_failed(run, f"process {pid} was killed")
-
-
 def _run(
-    job: dg.JobDefinition, instance: dg.DagsterInstance, tags: dict[str, str], on_event: Callable[[str], None]
+    job: dg.JobDefinition, instance: dg.DagsterInstance, tags: dict[str, str], on_event: Callable[[str, int], None]
 ) -> None:
     run_id = str(uuid.uuid4())
 
     def listen(event: dg.EventLogEntry) -> None:
         if event.dagster_event is None:
-            if event.user_message.startswith("built "):
-                on_event(event.user_message)
+            if event.user_message.startswith(DAY_DONE):
+                on_event(event.user_message, 1)
+            elif event.user_message.startswith(DAY_GOES_ON):
+                on_event(event.user_message, 0)
         elif event.dagster_event.event_type == dg.DagsterEventType.STEP_SUCCESS:
-            on_event(f"{job.name}: {event.step_key}")
+            on_event(f"{job.name}: {event.step_key}", 1)
 
     instance.add_event_listener(run_id, listen)
     result = job.execute_in_process(

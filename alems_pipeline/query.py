@@ -48,7 +48,7 @@ def show(frame: pl.DataFrame, output: OutputFormat, console: Console, path: Path
     """Print the result, or write it to `path`."""
     if output is OutputFormat.parquet:
         if path is None:
-            raise BadParameter("Parquet is not text: give --out FILE.parquet")
+            raise BadParameter("Parquet is not text: write it to a file")
         frame.write_parquet(path)
         return
     if output is OutputFormat.table:

@@ -139,7 +139,7 @@ def run(con: duckdb.DuckDBPyConnection, file: SqlFile, lake_paths: Callable[[str
 
     A file that works in portions, so that memory stays bounded, is run until there are none left.
     """
-    text = _REGISTRY.sub(lambda match: _sql_text(str(_registry_path(match[1]))), file.text)
+    text = _REGISTRY.sub(lambda match: sql_text(str(_registry_path(match[1]))), file.text)
     if lake_paths is not None:
         text = _LAKE.sub(lambda match: _sql_list(lake_paths(match[1])), text)
     con.execute(text)
@@ -158,9 +158,9 @@ def comment(con: duckdb.DuckDBPyConnection, files: Iterable[SqlFile]) -> None:
         if file.kind not in ("table", "view"):
             continue
         columns = {row[0] for row in con.execute(f"DESCRIBE {file.qualified_name}").fetchall()}
-        statements = [f"COMMENT ON {file.kind.upper()} {file.qualified_name} IS {_sql_text(file.description)}"]
+        statements = [f"COMMENT ON {file.kind.upper()} {file.qualified_name} IS {sql_text(file.description)}"]
         statements += [
-            f'COMMENT ON COLUMN {file.qualified_name}."{column}" IS {_sql_text(doc)}'
+            f'COMMENT ON COLUMN {file.qualified_name}."{column}" IS {sql_text(doc)}'
             for column, doc in file.column_docs.items()
             if column in columns
         ]
@@ -175,7 +175,9 @@ def run_ddl(con: duckdb.DuckDBPyConnection) -> None:
 
 def code_hash(*paths: Path) -> str:
     """One hash over files and folders of code or SQL; it changes with any of them and any registry that SQL reads."""
-    files = sorted(file for path in paths for file in ([path] if path.is_file() else path.rglob("*.sql")))
+    files = sorted(
+        file for path in paths for file in ([path] if path.is_file() else [*path.rglob("*.sql"), *path.rglob("*.csv")])
+    )
     texts = [(file.name, file.read_text()) for file in files]
     return digest(*(text for name, code in texts for text in (name, code, *_registries(code, of=name))))
 
@@ -206,7 +208,8 @@ def _leading_comments(text: str) -> list[str]:
 def _column_docs(text: str, *, of_view: bool) -> dict[str, str]:
     """Column name -> meaning, from the comment that ends the line which declares (table) or names (view) the column."""
     docs: dict[str, str] = {}
-    for line in text.splitlines():
+    declared = text if of_view else text.partition("\n);")[0]  # of a table, what follows are remarks on its query
+    for line in declared.splitlines():
         match = _LINE_WITH_DOC.match(line)
         if match is None:
             continue
@@ -220,9 +223,10 @@ def qualified(name: str) -> str:
     return name if "." in name else f"main.{name}"
 
 
-def _sql_text(text: str) -> str:
+def sql_text(text: str) -> str:
+    """A text as a literal, for statements that take no parameters."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _sql_list(paths: list[str]) -> str:
-    return "[" + ", ".join(_sql_text(path) for path in paths) + "]"
+    return "[" + ", ".join(sql_text(path) for path in paths) + "]"

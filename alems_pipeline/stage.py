@@ -28,6 +28,7 @@ from alems_pipeline.rules import (
     split,
     within_run_rules,
 )
+from alems_pipeline.sql_files import sql_text
 from alems_pipeline.usage_rules import usage_rules
 from collectors.contract import RECORD_DATASETS, REJECTS, REPORTED_TAX, RUNS, Dataset
 from collectors.dataset import Column
@@ -110,16 +111,17 @@ def ensure_tables(con: duckdb.DuckDBPyConnection) -> None:
             con.execute(f"CREATE OR REPLACE TABLE stage.{table.name} ({listed})")
 
 
+def contract_columns() -> list[tuple[str, str, str]]:
+    """Table, column and type of all stage tables."""
+    return [(table.name, column.name, _SQL_TYPES[column.type]) for table in TABLES for column in table.columns]
+
+
 def comment_tables(con: duckdb.DuckDBPyConnection) -> None:
     """Put the meaning of each stage table and column into the file."""
     for table in TABLES:
-        con.execute(f"COMMENT ON TABLE stage.{table.name} IS {_quoted(table.doc)}")
+        con.execute(f"COMMENT ON TABLE stage.{table.name} IS {sql_text(table.doc)}")
         for column in table.columns:
-            con.execute(f"COMMENT ON COLUMN stage.{table.name}.{column.name} IS {_quoted(column.doc)}")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+            con.execute(f"COMMENT ON COLUMN stage.{table.name}.{column.name} IS {sql_text(column.doc)}")
 
 
 def clear_day(con: duckdb.DuckDBPyConnection, day: date) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alems_pipeline import build
-from alems_pipeline.warehouse import Warehouse, WarehouseBusy
+from alems_pipeline.warehouse import NotPublished, Warehouse, WarehouseBusy
 
 STALE_AFTER = timedelta(hours=26)
 
@@ -32,7 +32,6 @@ QUERIES = {
     "id_collisions": "SELECT * FROM ops.id_collisions ORDER BY ALL",
     "failed_checks": """
         SELECT check_name, blocking, n_failed, problem FROM ops.check_results WHERE n_failed > 0 ORDER BY ALL""",
-    "publication": "SELECT max(published_at) AS published_at, count(*) AS publications FROM ops.publications",
 }
 
 
@@ -46,11 +45,17 @@ def read_status(warehouse: Warehouse) -> dict[str, Any]:
         }
     try:
         with warehouse.write(wait=False) as con:
-            plan = build.plan(warehouse, con)
-            return {**_books(con, warehouse, "build.duckdb"), "pending": plan.reasons}
+            try:
+                pending = build.plan(warehouse, con).reasons
+            except build.LandingIncomplete as incomplete:
+                pending = [str(incomplete)]
+            return {**_books(con, warehouse, "build.duckdb"), "pending": pending}
     except WarehouseBusy as busy:
-        with warehouse.read() as con:
-            return {**_books(con, warehouse, "alems.duckdb, as published"), "pending": [str(busy)]}
+        try:
+            with warehouse.read() as con:
+                return {**_books(con, warehouse, "alems.duckdb, as published"), "pending": [str(busy)]}
+        except NotPublished:
+            return {"warehouse": str(warehouse.home), "source": "nothing published yet", "pending": [str(busy)]}
 
 
 def _pending_without_books(warehouse: Warehouse) -> list[str]:
@@ -65,10 +70,10 @@ def _books(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, source: str) ->
         cursor = con.execute(query)
         columns = [column[0] for column in cursor.description or []]
         books[name] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-    [publication] = books["publication"]
-    published_at = publication["published_at"]
-    age = datetime.now(UTC) - published_at if published_at is not None else None
-    books["publication"] = {**publication, "age": age, "fresh": age is not None and age < STALE_AFTER}
+    [(books["checks"],)] = con.execute("SELECT count(*) FROM ops.check_results").fetchall()
+    published = warehouse.last_publication()
+    if published is not None:
+        books["publication"] = {"published_at": published[0], "age": datetime.now(UTC) - published[0]}
     return books
 
 
@@ -76,11 +81,17 @@ def show_status(status: dict[str, Any], console: Console) -> None:
     """Print it for a person: a table per subject, subjects without rows in one line."""
     console.print(f"Warehouse {status['warehouse']} ({status['source']})", highlight=False, soft_wrap=True)
     publication = status.get("publication")
-    if publication is not None:
-        age = publication["age"]
-        said = "never published" if age is None else f"published {str(age).split('.')[0]} ago"
-        console.print(said if publication["fresh"] else f"{said}: stale", highlight=False)
-    console.print(f"Pending: {', '.join(status['pending']) or 'nothing'}", highlight=False, soft_wrap=True)
+    said = "Never published" if publication is None else f"Published {str(publication['age']).split('.')[0]} ago"
+    pending = ", ".join(status["pending"])
+    stale = " (stale)" if pending and (publication is None or publication["age"] > STALE_AFTER) else ""
+    console.print(f"{said}{stale}. Pending: {pending or 'nothing'}.", highlight=False, soft_wrap=True)
+    if "checks" in status:
+        console.print(
+            f"{status['checks']} checks, {len(status['failed_checks'])} with findings; "
+            f"{len(status['quarantined_files'])} file(s) and {sum(r['n_rows'] for r in status['quarantined_rows'])} "
+            "row(s) quarantined.",
+            highlight=False,
+        )
     for name in QUERIES:
         rows = status.get(name)
         if not isinstance(rows, list) or not rows:

@@ -24,8 +24,8 @@ _holders: dict[Path, int] = {}  # lock file -> thread of this process that holds
 
 
 def default_home() -> Path:
-    """The warehouse folder: ALEMS_WAREHOUSE from the environment, else `warehouse/` of this checkout."""
-    return Path(os.environ.get("ALEMS_WAREHOUSE") or Path(__file__).resolve().parent.parent / "warehouse")
+    """The warehouse folder: ALEMS_WAREHOUSE from the environment, else ./warehouse, as for `alems-collect`."""
+    return Path(os.environ.get("ALEMS_WAREHOUSE") or "warehouse")
 
 
 class WarehouseBusy(RuntimeError):
@@ -174,6 +174,14 @@ class Warehouse:
             return
         with _file_lock(self.run_lock_path, f"{self.home}: a pipeline run is under way", wait=True, on_wait=on_wait):
             yield
+
+    def is_idle(self) -> bool:
+        """Whether no pipeline run is under way."""
+        try:
+            with _file_lock(self.run_lock_path, str(self.home), wait=False, on_wait=None):
+                return True
+        except WarehouseBusy:
+            return False
 
     @contextmanager
     def exclusive(self, *, wait: bool = True, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:

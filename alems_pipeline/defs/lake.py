@@ -1,5 +1,6 @@
 """The lake layer: landed days, validated and reduced to run energies, partitioned by day."""
 
+import time
 from collections.abc import Iterator
 from datetime import date
 
@@ -10,6 +11,9 @@ from alems_pipeline.defs.partitions import days
 from alems_pipeline.defs.resources import WarehouseResource
 from alems_pipeline.sql_asset import OWNERS, STAGE_KEY, asset_key, asset_spec, lake_key, table_metadata
 from collectors.contract import RECORD_DATASETS, SAMPLE_DATASETS
+
+DAY_DONE, DAY_GOES_ON = "built", "building"  # how the messages begin that tell of progress
+TELL_EVERY_S = 5
 
 _RECORDS = [dataset.name for dataset in RECORD_DATASETS]
 DAY_FILES = sql_files.layer_files("day")
@@ -55,13 +59,20 @@ def build_lake(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
     """Build days from all their landing files; a day is one unit, so its assets are never built apart."""
     wanted = [date.fromisoformat(key) for key in context.partition_keys]
     done = 0
+    told_at = time.monotonic()
 
     def report(day: date) -> None:
         nonlocal done
         done += 1
-        context.log.info("built %s (%d of %d days)", day, done, len(wanted))
+        context.log.info(f"{DAY_DONE} {day} ({done} of {len(wanted)} days)")
 
-    rows = build.build_days(warehouse.files, wanted, report)
+    def report_rows(dataset: str, n_done: int, n_rows: int) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at > TELL_EVERY_S:
+            told_at = time.monotonic()
+            context.log.info(f"{DAY_GOES_ON} {wanted[done]}: {dataset}, {n_done:,} of {n_rows:,} rows")
+
+    rows = build.build_days(warehouse.files, wanted, report, report_rows)
     selected = context.selected_asset_keys
     for day, stored in rows.items():
         counts = {

@@ -1,6 +1,9 @@
 """Sensors: new landing files ask for the runs that bring them into the published file."""
 
+import time
+
 import dagster as dg
+import psutil
 
 from alems_pipeline import build
 from alems_pipeline.defs.jobs import lake_job, warehouse_job
@@ -11,6 +14,9 @@ WORK_TAG = "alems/work"  # which pending work a run was asked for
 MAX_ATTEMPTS = 3
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+
+PID_TAG = "alems/pid"  # process of a run that the `alems` command started
+DEAD_AFTER_S = 60
 
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -26,6 +32,7 @@ def wanted_runs(instance: dg.DagsterInstance, warehouse: WarehouseResource) -> l
 
     A failed run's key is never asked for again, so the key counts the attempts at the same work.
     """
+    close_dead_runs(instance, warehouse)
     unfinished = [
         run
         for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED))
@@ -36,8 +43,8 @@ def wanted_runs(instance: dg.DagsterInstance, warehouse: WarehouseResource) -> l
     try:
         with warehouse.files.write(wait=False) as con:
             plan = build.plan(warehouse.files, con)
-    except WarehouseBusy as busy:
-        return dg.SkipReason(str(busy))
+    except (WarehouseBusy, build.LandingIncomplete) as reason:
+        return dg.SkipReason(str(reason))
     if plan.nothing:
         return dg.SkipReason("everything that landed is published")
     attempt = instance.get_runs_count(
@@ -58,6 +65,21 @@ def wanted_runs(instance: dg.DagsterInstance, warehouse: WarehouseResource) -> l
         )
         for first, last in plan.ranges
     ]
+
+
+def close_dead_runs(instance: dg.DagsterInstance, warehouse: WarehouseResource) -> None:
+    """Mark runs whose process is gone as failed: Dagster does not find them, and they would keep all others waiting.
+
+    A run of the `alems` command names its process. Any run that works holds the run lock, so a started one is dead
+    where nobody holds the lock for longer than a run needs to take it.
+    """
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+    for record in instance.get_run_records(filters=started):
+        run, pid = record.dagster_run, record.dagster_run.tags.get(PID_TAG)
+        age_s = time.time() - (record.start_time or time.time())
+        dead = not psutil.pid_exists(int(pid)) if pid else age_s > DEAD_AFTER_S and warehouse.files.is_idle()
+        if dead:
+            instance.report_run_failed(run, "its process was killed")
 
 
 @dg.sensor(

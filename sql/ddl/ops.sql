@@ -96,6 +96,14 @@ CREATE TABLE IF NOT EXISTS ops.kept_tables (
     code_hash VARCHAR NOT NULL -- SQL of ddl and core that made it
 );
 
+-- The columns that each table and view must have, by its file in sql/ or, for stage, by the landing contract.
+CREATE TABLE IF NOT EXISTS ops.contract_columns (
+    table_name VARCHAR NOT NULL, -- with its schema
+    column_name VARCHAR NOT NULL, -- column
+    data_type VARCHAR, -- type; NULL where the file does not say one
+    PRIMARY KEY (table_name, column_name)
+);
+
 -- Which code built each day: a day built by other code than today's is built again.
 CREATE TABLE IF NOT EXISTS ops.day_builds (
     landing_date DATE PRIMARY KEY, -- day

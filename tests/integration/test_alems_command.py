@@ -43,7 +43,7 @@ def test_status_names_the_quarantined_file_and_its_reason(home: Path) -> None:
     [quarantined] = status["quarantined_files"]
     assert quarantined["path"] == "runs/date=2026-01-21/notes.parquet"
     assert "no readable Parquet file" in quarantined["reason"]
-    assert status["publication"]["fresh"] is True and status["pending"] == []
+    assert status["publication"]["age"].startswith("0:0") and status["pending"] == []
     counts = {row["dataset"]: row for row in status["datasets"]}
     assert counts["energy_samples"]["landed"] == 12705 + 12086
     printed = alems(home, "status").stdout

@@ -88,7 +88,7 @@ def test_a_counter_without_range_never_wraps() -> None:
 
 
 def test_a_rise_that_no_zone_can_make_is_a_reset() -> None:
-    """10 kJ within 10 ms would be a megawatt: the counter was set anew. A sum such as the CPU-time model may be steep."""
+    """10 kJ within 10 ms would be a megawatt: the counter was set anew. The CPU-time model, a sum, may be steep."""
     readings = pl.DataFrame(
         {
             "series": [0] * 4,
