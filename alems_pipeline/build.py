@@ -11,7 +11,7 @@ from typing import Final
 
 import duckdb
 
-from alems_pipeline import lake, landing, sql_files, stage
+from alems_pipeline import computed, lake, landing, sql_files, stage
 from alems_pipeline.ids import STABLE_ID_MACROS
 from alems_pipeline.sql_files import SQL_ROOT, SqlFile
 from alems_pipeline.warehouse import Publication, Warehouse
@@ -34,16 +34,15 @@ DAY_CODE: Final = sql_files.code_hash(
 """Version of the code that turns a landed day into the lake; a day built by another version is built again."""
 
 TABLE_CODE: Final = sql_files.code_hash(
-    *(SQL_ROOT / layer for layer in ("ddl", "registry", "core", "marts", "views", "checks")),
-    _PACKAGE / "build.py",
-    _PACKAGE / "sql_files.py",
+    *(SQL_ROOT / layer for layer in ("ddl", "registry", "core", "marts", "computed", "views", "checks")),
+    *(_PACKAGE / f"{name}.py" for name in ("build", "sql_files", "computed", "tax_statistics")),
 )
-"""Version of the SQL that makes the tables; a publication made by another version is made again."""
+"""Version of the code that makes the tables; a publication made by another version is made again."""
 
 CORE_CODE: Final = sql_files.code_hash(SQL_ROOT / "ddl", SQL_ROOT / "registry", SQL_ROOT / "core")
 """Version of the SQL that tables which are kept from run to run are made by."""
 
-TABLE_LAYERS: Final = ("core", "marts", "views")
+TABLE_LAYERS: Final = ("core", "marts", "computed", "views")
 
 
 @dataclass(frozen=True)
@@ -203,6 +202,8 @@ def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: It
         if file.is_kept:
             _drop_if_of_other_code(con, file)
         sql_files.run(con, file, lambda dataset: lake.published_paths(con, warehouse, dataset))
+        if file.layer == "computed":
+            computed.fill(con, file)
         sql_files.comment(con, [file])
 
 

@@ -8,6 +8,7 @@ LAYER_TITLES = {
     "day": "Energies and telemetry reduced from the samples, a day at a time",
     "core": "Core: dimensions, experiments, runs, events",
     "marts": "Marts: what is computed from the core",
+    "computed": "Statistics: what Python computes from the marts",
     "views": "Views",
 }
 

@@ -16,7 +16,7 @@ from typing import Final
 import duckdb
 
 SQL_ROOT: Final = Path(__file__).resolve().parent.parent / "sql"
-LAYERS: Final = ("ddl", "day", "core", "marts", "views", "checks")
+LAYERS: Final = ("ddl", "day", "core", "marts", "computed", "views", "checks")
 
 _CREATED = re.compile(
     r"CREATE\s+(?:OR\s+REPLACE\s+)?(?P<kind>TABLE|VIEW|MACRO)\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<schema>\w+)\.(?P<name>\w+)",
