@@ -203,7 +203,8 @@ def _with_rules(
 def number_runs(runs: pl.DataFrame) -> pl.DataFrame:
     """Good runs of a day with their run_id and, as base_id, the id that they would have alone.
 
-    Runs that collide take the next free value in natural-key order: as in `ids.spread_collisions_sql`.
+    Runs that collide take the next free value in natural-key order: walking the rows in order, id = max(base, previous
+    id + 1); in closed form, with n the row's position, id = n + the greatest (base - n) so far.
     """
     bases = [time_ordered_id(key, start // 10**9) for key, start in runs.select("run_key", "start_time_ns").iter_rows()]
     position = pl.int_range(pl.len(), dtype=pl.Int64)

@@ -3,10 +3,15 @@
 from datetime import date
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from collectors.sources.alems_store import import_store
 from tests.small_landing import drop_session
+
+# Another program on the machine must not fail a property.
+hypothesis.settings.register_profile("alems", deadline=None)
+hypothesis.settings.load_profile("alems")
 
 DATA = Path(__file__).parent / "data"
 

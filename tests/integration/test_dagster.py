@@ -20,7 +20,7 @@ from alems_pipeline import build
 from alems_pipeline.definitions import build_defs
 from alems_pipeline.defs.jobs import lake_job, warehouse_job
 from alems_pipeline.defs.resources import WarehouseResource
-from alems_pipeline.defs.sensors import RANGE_END, RANGE_START, new_landing_files, wanted_runs
+from alems_pipeline.defs.sensors import PID_TAG, RANGE_END, RANGE_START, new_landing_files, wanted_runs
 from alems_pipeline.warehouse import Warehouse
 from tests.warehouses import warehouse_with
 
@@ -123,6 +123,31 @@ def test_the_sensor_skips_while_somebody_writes(example_landing: Path, tmp_path:
     finally:
         holder.stdin.close()
         holder.wait(10)
+
+
+def test_a_started_run_whose_process_is_gone_does_not_block_the_sensor(example_landing: Path, tmp_path: Path) -> None:
+    home = warehouse_with(example_landing, tmp_path)
+    resource = WarehouseResource(database=str(Warehouse(home).build_path))
+    with dg.DagsterInstance.ephemeral() as instance:
+        dead = dg_run(instance, {PID_TAG: str(2**22 + 1)})  # above the kernel's greatest pid
+        alive = dg_run(instance, {PID_TAG: str(os.getpid())})
+        assert isinstance(wanted_runs(instance, resource), dg.SkipReason)
+        assert statuses(instance, dead, alive) == ["FAILURE", "STARTED"]
+        instance.report_run_failed(instance.get_run_by_id(alive))
+        assert isinstance(wanted_runs(instance, resource), list)
+
+
+def dg_run(instance: dg.DagsterInstance, tags: dict[str, str]) -> str:
+    """A run of the job `lake` that has started."""
+    run = instance.create_run_for_job(build_defs(Path("unused")).resolve_job_def("lake"), tags=tags)
+    instance.report_dagster_event(
+        dg.DagsterEvent(event_type_value="PIPELINE_START", job_name="lake", message=""), run_id=run.run_id
+    )
+    return run.run_id
+
+
+def statuses(instance: dg.DagsterInstance, *run_ids: str) -> list[str]:
+    return [instance.get_run_by_id(run_id).status.value for run_id in run_ids]
 
 
 def test_jobs_cover_every_asset_once(definitions: dg.Definitions) -> None:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -37,22 +38,31 @@ def undisturbed(three_day_landing: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def kill_at_random_points(landing: Path, folder: Path, times: int, seed: int) -> Path:
-    """Start `alems materialize` and kill it anywhere, again and again, each time with a build to do."""
+    """Start `alems materialize` and kill it anywhere after its imports, again and again, each time with work to do.
+
+    When a kill comes depends on how long an undisturbed run takes here and now; most have to hit.
+    """
+    timed = warehouse_with(landing, folder / "timed")
+    began = time.monotonic()
+    succeeds(alems(timed, "materialize"))
+    run_s = time.monotonic() - began
     randomness = random.Random(seed)
     home = warehouse_with(landing, folder)
-    published = Warehouse(home).published_path
-    for number in range(times):
-        process = alems(home, "materialize")
+    warehouse = Warehouse(home)
+    hits = 0
+    for _ in range(times):
+        if warehouse.build_path.exists() and randomness.random() < 0.5:
+            warehouse.build_path.unlink()  # all to do again, beside the lake and the publication that are there
+        process = alems(home, "materialize", "--from", "2026-03-01")
         try:
-            process.communicate(timeout=randomness.uniform(0.9, 4.5))
-            if number < times - 1:  # it was quicker than the kill: give the next one something to do
-                shutil.rmtree(home / "lake")
-                Warehouse(home).build_path.unlink()
+            process.communicate(timeout=randomness.uniform(0.4 * run_s, 0.95 * run_s))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-        if published.exists():
-            assert sum(rows for rows, _ in table_hashes(published).values()) > 0
+            hits += 1
+        if warehouse.published_path.exists():
+            assert sum(rows for rows, _ in table_hashes(warehouse.published_path).values()) > 0
+    assert hits >= times // 2, f"only {hits} of {times} kills hit a run of {run_s:.1f} s"
     succeeds(alems(home, "materialize"))
     return home
 
@@ -183,6 +193,18 @@ def test_samples_that_land_before_their_run_are_held_back_until_it_comes(
     shutil.move(late, home / "landing" / "runs")
     materialize(home)
     assert table_hashes(Warehouse(home).published_path) == undisturbed
+
+
+def test_a_day_whose_landing_files_are_gone_is_not_built_without_them(three_day_landing: Path, tmp_path: Path) -> None:
+    home = warehouse_with(three_day_landing, tmp_path)
+    materialize(home)
+    before = table_hashes(Warehouse(home).published_path)
+    [runs] = (home / "landing" / "runs" / f"date={DAYS[0]}").glob("*.parquet")
+    runs.unlink()
+    with Warehouse(home).write() as con, pytest.raises(build.LandingIncomplete, match="bring them back"):
+        build.plan(Warehouse(home), con, DAYS[0], DAYS[0])
+    materialize(home)  # the other days, and nothing else, may be built
+    assert table_hashes(Warehouse(home).published_path) == before
 
 
 # ---- short of disk ---------------------------------------------------------------------------------------------------

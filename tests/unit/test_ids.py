@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import duckdb
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alems_pipeline.ids import STABLE_ID_MACROS, spread_collisions_sql
-from collectors.ids import exp_key, run_key, stable_id, time_ordered_id, utc_from_ns
+from alems_pipeline.ids import STABLE_ID_MACROS
+from alems_pipeline.stage import number_runs
+from collectors.ids import IDS_PER_SECOND, TIME_ORIGIN_S, exp_key, run_key, stable_id, time_ordered_id, utc_from_ns
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -102,31 +104,37 @@ def walk(rows: Rows) -> dict[str, int]:
     return given_ids
 
 
-def spread(sql: Sql, rows: Rows) -> dict[str, int]:
-    sql(
-        "CREATE OR REPLACE TEMP TABLE numbered AS SELECT unnest(?::BIGINT[]) AS base, unnest(?::VARCHAR[]) AS key",
-        [[row[0] for row in rows], [row[1] for row in rows]],
+def spread(rows: Rows) -> dict[str, int]:
+    """The ids that runs get whose own ids would be `base`: time above, key below."""
+    frame = pl.DataFrame(
+        {
+            "run_key": [base % IDS_PER_SECOND for base, _ in rows],
+            "start_time_ns": [(base // IDS_PER_SECOND + TIME_ORIGIN_S) * 10**9 for base, _ in rows],
+            "source_system": [""] * len(rows),
+            "host": [""] * len(rows),
+            "source_run_id": [key for _, key in rows],
+        },
+        schema_overrides={"run_key": pl.Int64, "start_time_ns": pl.Int64, "source_run_id": pl.String},
     )
-    spread_sql = spread_collisions_sql("numbered", "base", "key", "run_id")
-    return dict(sql(f"SELECT key, run_id FROM ({spread_sql})"))
+    return dict(number_runs(frame).select("source_run_id", "run_id").iter_rows())
 
 
 NUMBERED = st.dictionaries(
-    TEXT.filter(lambda text: "\0" not in text), st.integers(0, 12) | st.integers(0, 2**55), max_size=40
+    TEXT.filter(lambda text: "\0" not in text), st.integers(0, 12) | st.integers(0, 2**52), max_size=40
 ).map(lambda rows: [(base, key) for key, base in rows.items()])
 
 
 @settings(deadline=None)  # a busy machine is no failure
 @given(rows=NUMBERED, shuffled=st.randoms(use_true_random=False))
-def test_the_window_equals_the_walk_in_any_order(sql: Sql, rows: Rows, shuffled: random.Random) -> None:
+def test_the_window_equals_the_walk_in_any_order(rows: Rows, shuffled: random.Random) -> None:
     expected = walk(rows)
     shuffled.shuffle(rows)
-    found = spread(sql, rows)
+    found = spread(rows)
     assert found == expected
     assert len(set(found.values())) == len(rows), "no two rows share an id"
     assert all(found[key] >= base for base, key in rows)
 
 
-def test_worked_collisions(sql: Sql) -> None:
+def test_worked_collisions() -> None:
     rows = [(10, "b"), (10, "a"), (10, "c"), (11, "d"), (12, "e"), (20, "f"), (20, "g")]
-    assert spread(sql, rows) == {"a": 10, "b": 11, "c": 12, "d": 13, "e": 14, "f": 20, "g": 21}
+    assert spread(rows) == {"a": 10, "b": 11, "c": 12, "d": 13, "e": 14, "f": 20, "g": 21}
