@@ -9,7 +9,8 @@ import duckdb
 
 from alems_pipeline.lake_files import write_empty_files
 from alems_pipeline.sql_files import sql_text
-from alems_pipeline.warehouse import Warehouse, connect_published, sync_folder
+from alems_pipeline.warehouse import Warehouse, connect_published
+from collectors.drop import sync_folder
 
 
 def copy_published(warehouse: Warehouse, folder: Path, on_file: Callable[[int, int], None]) -> Path:

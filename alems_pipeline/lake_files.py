@@ -18,8 +18,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alems_pipeline.warehouse import sync_folder
 from collectors.contract import DATASETS, ENERGY_DOMAINS, Dataset
+from collectors.drop import make_folder, sync_folder
 
 ROW_GROUP_ROWS: Final = 100_000
 UNFINISHED: Final = "building.tmp"
@@ -82,7 +82,7 @@ def _write_empty(path: Path, schema: pa.Schema) -> None:
             return
     except (OSError, pa.ArrowException):
         pass  # missing, or not whole: written anew
-    _make_folder(path.parent)
+    make_folder(path.parent)
     part = path.with_name(UNFINISHED)
     pq.write_table(schema.empty_table(), part, store_schema=False)
     _sync_file(part)
@@ -167,7 +167,7 @@ class LakeWriter:
             self._max_run_id = runs[-1]
 
     def _open(self) -> pq.ParquetWriter:
-        _make_folder(self._part.parent)
+        make_folder(self._part.parent)
         # Times and counters grow in small steps: delta encoding writes them in a third of the time of the default,
         # to half the size, and reads five times as fast.
         steps = [f.name for f in self._schema if pa.types.is_int64(f.type) and f.name != "run_id"]
@@ -184,15 +184,6 @@ class LakeWriter:
 def _is_there(path: Path, size: int) -> bool:
     """Whether the same content was written before; it is not written anew then."""
     return path.exists() and path.stat().st_size == size
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each synced in its parent: else a power cut could lose it with its files."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
 
 
 def _sync_file(path: Path) -> None:

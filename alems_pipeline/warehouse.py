@@ -17,6 +17,8 @@ from pathlib import Path
 
 import duckdb
 
+from collectors.drop import sync_folder
+
 MEMORY_LIMIT = "1GiB"
 STORAGE_VERSION = "v1.5.0"  # so that DuckDB 1.5 clients open the published file
 
@@ -263,12 +265,3 @@ def replace_whole(source: Path, target: Path) -> None:
     finally:
         part.unlink(missing_ok=True)
     sync_folder(target.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

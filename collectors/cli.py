@@ -116,7 +116,7 @@ def run(
             f"{workflow.value} run {result.run_number} of {subject}: {result.status}{error}; {result.seconds:.2f} s, "
             f"{samples} energy samples{' (estimated)' if session.is_estimated else ''}"
         )
-    sys.exit(_exit_code(session, results))
+    sys.exit(_end(session, results))
 
 
 @app.command()
@@ -144,7 +144,7 @@ def compare(
     with _progress_bar() as on_progress:
         results = session.compare(subject, *commands, repeat=repeat, cooldown_s=cooldown, on_progress=on_progress)
     _show([_summary(result) for result in results], as_json, f"Runs of {subject}")
-    sys.exit(_exit_code(session, results))
+    sys.exit(_end(session, results))
 
 
 @app.command("alems-store")
@@ -191,8 +191,10 @@ def _session(landing: Path | None) -> "Session":
     return Session(landing or default_landing(), tell=lambda message: _say(message, style="yellow"))
 
 
-def _exit_code(session: "Session", results: Sequence["RunResult"]) -> int:
-    """As a shell has it: of the signal that ended the series, else of the first command that failed."""
+def _end(session: "Session", results: Sequence["RunResult"]) -> int:
+    """Say where the drops are. Returns the exit code, as a shell has it: of the signal that ended the series, else of
+    the first command that failed."""
+    _say(f"Dropped in {session.place.landing.resolve()}; `alems materialize` brings it into the published file")
     if session.interrupted_by is not None:
         return SIGNAL_EXIT + session.interrupted_by
     failed = next((result.exit_code for result in results if result.exit_code), 0)

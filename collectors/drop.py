@@ -93,7 +93,7 @@ class Drop:
         path = self.folder / f"{safe_name(self.host)}-{uuid7()}.parquet"
         table = pa.concat_tables(self._tables)
         try:
-            _make_folder(self.folder)
+            make_folder(self.folder)
             _write_whole(table.replace_schema_metadata(self._metadata()), path)
         except OSError as error:
             raise DropFailed(error.errno, self._failure(path, error)) from error
@@ -235,19 +235,19 @@ def _write_whole(table: pa.Table, path: Path) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """mkdir -p, each new entry synced in its parent: else a synced file in it would not survive a power cut."""
     if folder.is_dir():
         return
-    _make_folder(folder.parent)
+    make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
