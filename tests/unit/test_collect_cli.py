@@ -92,10 +92,11 @@ def test_run_passes_output_and_exit_code_on(collect: Collect, tmp_path: Path) ->
 def test_run_says_every_run(collect: Collect) -> None:
     ended = collect(*RUN, "--repeat", "2", "--", "true")
     assert ended.code == 0
-    assert [line.split(";")[0] for line in ended.err.splitlines()[-2:]] == [
+    assert [line.split(";")[0] for line in ended.err.splitlines()[-3:-1]] == [
         "linear run 1 of t: completed",
         "linear run 2 of t: completed",
     ]
+    assert ended.err.splitlines()[-1].startswith("Dropped in ")
 
 
 def test_a_command_ended_by_a_signal_gives_the_code_of_a_shell(collect: Collect) -> None:
@@ -105,7 +106,7 @@ def test_a_command_ended_by_a_signal_gives_the_code_of_a_shell(collect: Collect)
 def test_a_command_that_does_not_exist_is_one_clear_line(collect: Collect) -> None:
     ended = collect(*RUN, "no-such-command")
     assert ended.code == 127
-    assert "failed, no-such-command: cannot be run, No such file or directory; " in ended.err.splitlines()[-1]
+    assert "failed, no-such-command: cannot be run, No such file or directory; " in ended.err.splitlines()[-2]
 
 
 def test_compare_says_what_became_of_each_run(collect: Collect) -> None:
