@@ -84,7 +84,7 @@ def test_doctor_draws_a_table_for_a_person() -> None:
 def test_run_passes_output_and_exit_code_on(collect: Collect, tmp_path: Path) -> None:
     ended = collect(*RUN, sys.executable, "-c", "print('--repeat 9'); raise SystemExit(3)", "--repeat", "9")
     assert (ended.code, ended.out) == (3, "--repeat 9\n")
-    summary = ended.err.splitlines()[-1]
+    summary = ended.err.splitlines()[-2]
     assert summary.startswith("linear run 1 of t: failed, exit code 3; ")
     assert {"runs", "experiments", "energy_samples", "hardware_config"} <= landed(tmp_path)
 
