@@ -141,6 +141,22 @@ def sql(
         _prompt(con, chosen)
 
 
+@app.command()
+def features(
+    out_file: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    leak_free: Annotated[
+        bool, typer.Option("--leak-free", help="Without the columns that are computed from the target's energy.")
+    ] = False,
+    warehouse: WarehouseOption = None,
+) -> None:
+    """Export the feature table for models, a row per run; ml_feature_dictionary says what each column is."""
+    from alems_pipeline.features import export
+
+    with _warehouse(warehouse).read() as con:
+        n_rows = export(con, out_file, leak_free=leak_free)
+    out.print(f"{n_rows} runs written to {out_file}", highlight=False, soft_wrap=True)
+
+
 def _prompt(con: duckdb.DuckDBPyConnection, output: OutputFormat) -> None:
     """Read statements until end of file; a statement ends with a semicolon."""
     import readline  # noqa: F401  (line editing and history for input())
