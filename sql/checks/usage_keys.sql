@@ -12,13 +12,18 @@ WITH findings AS (
         OR (scope = 'user' AND user_id IS NOT NULL AND project_id IS NULL AND machine_id IS NULL)
     )
     UNION ALL
-    SELECT 'fact_usage', 'the same window of the same key twice', count(*)
+    -- Scope by scope: keys of one column are told apart in a fraction of the time and memory.
+    SELECT 'fact_usage', 'the same window of the same ' || scope || ' twice', count(*)
     FROM (
-        SELECT ts, scope, project_id, machine_id, user_id
-        FROM main.fact_usage
-        GROUP BY ts, scope, project_id, machine_id, user_id
-        HAVING count(*) > 1
+        SELECT 'ada' AS scope FROM main.fact_usage WHERE scope = 'ada' GROUP BY ts HAVING count(*) > 1
+        UNION ALL
+        SELECT 'project' FROM main.fact_usage WHERE scope = 'project' GROUP BY ts, project_id HAVING count(*) > 1
+        UNION ALL
+        SELECT 'machine' FROM main.fact_usage WHERE scope = 'machine' GROUP BY ts, machine_id HAVING count(*) > 1
+        UNION ALL
+        SELECT 'user' FROM main.fact_usage WHERE scope = 'user' GROUP BY ts, user_id HAVING count(*) > 1
     )
+    GROUP BY scope
     UNION ALL
     SELECT 'fact_usage', 'a window that is not one hour from the full hour', count(*)
     FROM main.fact_usage

@@ -41,11 +41,11 @@ FULL JOIN (SELECT usage_day, fingerprint FROM ops.usage_days WHERE table_name = 
     ON built.usage_day = inputs.usage_day
 WHERE built.fingerprint IS DISTINCT FROM inputs.fingerprint;
 
--- A month at a time, the oldest first: the sums of a year would not fit into memory.
+-- Two months at a time, the oldest first: the sums of a year would not fit into memory.
 CREATE OR REPLACE TEMP TABLE stale_days AS
 SELECT usage_day, fingerprint
 FROM stale_usage_days
-WHERE usage_day < (SELECT min(usage_day) FROM stale_usage_days) + 31;
+WHERE usage_day < (SELECT min(usage_day) FROM stale_usage_days) + 62;
 
 SET VARIABLE usage_from = (SELECT make_timestamptz(epoch_us(min(usage_day))) FROM stale_days);
 SET VARIABLE usage_to = (SELECT make_timestamptz(epoch_us(max(usage_day) + 1)) FROM stale_days);
@@ -66,7 +66,7 @@ SELECT
     list_position(['actual', 'forecast', 'partial', 'country', 'world'], parts.intensity_source) AS weakness,
     parts.is_estimated
 FROM main.usage_attributed(getvariable('usage_from'), getvariable('usage_to')) AS parts
-SEMI JOIN stale_days ON stale_days.usage_day = (parts.hour_start AT TIME ZONE 'UTC')::DATE
+SEMI JOIN stale_days ON stale_days.usage_day = parts.usage_day
 JOIN main.dim_project AS unattributed_project ON unattributed_project.cloud_project_name = '(unattributed)'
 JOIN main.dim_machine AS unattributed_machine ON unattributed_machine.machine_name = '(unattributed)'
 LEFT JOIN main.dim_project AS dim_project ON dim_project.cloud_project_name = parts.cloud_project_name

@@ -9,12 +9,13 @@ WITH host_countries AS (
     WHERE country_code IS NOT NULL AND source_system = 'alems-collect'
     GROUP BY host
 ),
-windows AS (
+windows AS NOT MATERIALIZED (
     SELECT
+        windows.usage_day,
+        windows.hour_start,
         windows.window_start,
-        windows.window_start + to_seconds(windows.window_s) AS window_end,
+        windows.window_end,
         windows.window_s,
-        time_bucket(INTERVAL 1 HOUR, windows.window_start) AS hour_start,
         windows.source_system,
         windows.host,
         windows.port,
@@ -114,18 +115,18 @@ grid_hours AS (
     WHERE intensity_gco2eq_kwh IS NOT NULL AND window_end > from_ts AND window_start < to_ts + INTERVAL 1 HOUR
 ),
 asked AS (
-    SELECT DISTINCT window_start, window_s
+    SELECT DISTINCT hour_start, window_start, window_end, window_s
     FROM daily.usage_windows
     WHERE set_aside IS NULL AND window_start >= from_ts AND window_start < to_ts
 ),
 covering AS (
     SELECT
-        grid_hours.*,
+        grid_hours.* EXCLUDE (hour_start),
         asked.window_start,
         asked.window_s,
-        epoch(least(grid_end, window_start + to_seconds(window_s)) - greatest(grid_start, window_start)) AS covered_s
+        epoch(least(grid_end, window_end) - greatest(grid_start, window_start)) AS covered_s
     FROM asked
-    JOIN grid_hours ON grid_hours.hour_start = time_bucket(INTERVAL 1 HOUR, asked.window_start)
+    JOIN grid_hours ON grid_hours.hour_start = asked.hour_start
     WHERE covered_s > 0
 ),
 intensities AS (
@@ -168,43 +169,51 @@ powered AS (
         ON machines.machine_name = parts.machine
         AND machines.valid_from <= parts.window_start
         AND machines.valid_to > parts.window_start
+),
+-- What a country's grid emits in the mean of a year, where nobody knows what it emitted in the hour.
+means AS (
+    SELECT country_code, carbon_gco2eq_kwh, 'country' AS intensity_source
+    FROM main.country_intensity
+    WHERE country_code <> 'WORLD'
+),
+priced AS (
+    SELECT
+        powered.*,
+        coalesce(
+            intensities.intensity_gco2eq_kwh,
+            means.carbon_gco2eq_kwh,
+            (SELECT carbon_gco2eq_kwh FROM main.country_intensity WHERE country_code = 'WORLD')
+        ) AS intensity_gco2eq_kwh,
+        coalesce(intensities.intensity_source, means.intensity_source, 'world') AS intensity_source
+    FROM powered
+    LEFT JOIN intensities
+        ON intensities.region = powered.region
+        AND intensities.window_start = powered.window_start
+        AND intensities.window_s = powered.window_s
+    LEFT JOIN means ON means.country_code = powered.region
 )
 SELECT
-    powered.window_start, -- start of the window as landed
-    powered.window_s, -- its length
-    powered.hour_start, -- start of the base window that it is summed into
-    powered.source_system, -- what gave it
-    powered.host, -- host
-    powered.port, -- port of its exporter
-    powered.workspace_id, -- workspace that held the host; NULL: none
-    powered.user_id, -- its owner; NULL: nobody known
-    powered.project AS cloud_project_name, -- the source's project, else the workspace's; NULL: unknown
-    powered.machine AS machine_name, -- the source's machine, else the workspace's; NULL: unknown
-    powered.region, -- grid
-    powered.share, -- part of the window
-    powered.busy_s, -- CPU time busy
-    powered.idle_s, -- CPU time idle
-    powered.busy_kwh, -- energy of the busy CPUs
-    powered.idle_kwh, -- energy of the idle CPUs
-    coalesce(intensities.intensity_gco2eq_kwh, countries.carbon_gco2eq_kwh, world.carbon_gco2eq_kwh)
-        AS intensity_gco2eq_kwh, -- carbon intensity
-    CASE
-        WHEN intensities.intensity_gco2eq_kwh IS NOT NULL THEN intensities.intensity_source
-        WHEN countries.carbon_gco2eq_kwh IS NOT NULL THEN 'country'
-        ELSE 'world'
-    END AS intensity_source, -- where it comes from: actual, forecast, partial, country, world
-    powered.busy_kwh * coalesce(
-        intensities.intensity_gco2eq_kwh, countries.carbon_gco2eq_kwh, world.carbon_gco2eq_kwh
-    ) AS busy_gco2eq, -- carbon of the busy CPUs
-    powered.idle_kwh * coalesce(
-        intensities.intensity_gco2eq_kwh, countries.carbon_gco2eq_kwh, world.carbon_gco2eq_kwh
-    ) AS idle_gco2eq, -- carbon of the idle CPUs
-    powered.is_estimated OR powered.is_divided OR coalesce(intensities.intensity_source, 'country') <> 'actual'
+    usage_day, -- UTC day
+    hour_start, -- start of the base window that it is summed into
+    window_start, -- start of the window as landed
+    window_s, -- its length
+    source_system, -- what gave it
+    host, -- host
+    port, -- port of its exporter
+    workspace_id, -- workspace that held the host; NULL: none
+    user_id, -- its owner; NULL: nobody known
+    project AS cloud_project_name, -- the source's project, else the workspace's; NULL: unknown
+    machine AS machine_name, -- the source's machine, else the workspace's; NULL: unknown
+    region, -- grid
+    share, -- part of the window
+    busy_s, -- CPU time busy
+    idle_s, -- CPU time idle
+    busy_kwh, -- energy of the busy CPUs
+    idle_kwh, -- energy of the idle CPUs
+    intensity_gco2eq_kwh, -- carbon intensity
+    intensity_source, -- where it comes from: actual, forecast, partial, country, world
+    busy_kwh * intensity_gco2eq_kwh AS busy_gco2eq, -- carbon of the busy CPUs
+    idle_kwh * intensity_gco2eq_kwh AS idle_gco2eq, -- carbon of the idle CPUs
+    is_estimated OR is_divided OR intensity_source <> 'actual'
         AS is_estimated -- more than the power model stands between this and a measurement
-FROM powered
-LEFT JOIN intensities
-    ON intensities.region = powered.region
-    AND intensities.window_start = powered.window_start
-    AND intensities.window_s = powered.window_s
-LEFT JOIN main.country_intensity AS countries ON countries.country_code = powered.region
-LEFT JOIN main.country_intensity AS world ON world.country_code = 'WORLD';
+FROM priced;

@@ -32,11 +32,11 @@ FULL JOIN (SELECT usage_day, fingerprint FROM ops.usage_days WHERE table_name = 
     ON built.usage_day = inputs.usage_day
 WHERE built.fingerprint IS DISTINCT FROM inputs.fingerprint;
 
--- A month at a time, the oldest first, so that memory stays bounded.
+-- Two months at a time, the oldest first, so that memory stays bounded.
 CREATE OR REPLACE TEMP TABLE stale_days AS
 SELECT usage_day, fingerprint
 FROM stale_usage_days
-WHERE usage_day < (SELECT min(usage_day) FROM stale_usage_days) + 31;
+WHERE usage_day < (SELECT min(usage_day) FROM stale_usage_days) + 62;
 
 SET VARIABLE usage_from = (SELECT make_timestamptz(epoch_us(min(usage_day))) FROM stale_days);
 SET VARIABLE usage_to = (SELECT make_timestamptz(epoch_us(max(usage_day) + 1)) FROM stale_days);
@@ -46,7 +46,7 @@ WHERE usage_day IN (SELECT usage_day FROM stale_days);
 
 INSERT INTO main.usage_daily BY NAME
 SELECT
-    (parts.hour_start AT TIME ZONE 'UTC')::DATE AS usage_day,
+    parts.usage_day,
     parts.workspace_id,
     coalesce(parts.user_id, '(unattributed)') AS user_id,
     coalesce(dim_project.project_id, unattributed_project.project_id) AS project_id,
@@ -59,7 +59,7 @@ SELECT
     CASE WHEN NOT bool_or(busy_s IS NULL) THEN ops.exact_sum(idle_gco2eq) END AS idle_gCo2eq,
     bool_or(is_estimated) AS is_estimated
 FROM main.usage_attributed(getvariable('usage_from'), getvariable('usage_to')) AS parts
-SEMI JOIN stale_days ON stale_days.usage_day = (parts.hour_start AT TIME ZONE 'UTC')::DATE
+SEMI JOIN stale_days ON stale_days.usage_day = parts.usage_day
 JOIN main.dim_project AS unattributed_project ON unattributed_project.cloud_project_name = '(unattributed)'
 JOIN main.dim_machine AS unattributed_machine ON unattributed_machine.machine_name = '(unattributed)'
 LEFT JOIN main.dim_project AS dim_project ON dim_project.cloud_project_name = parts.cloud_project_name

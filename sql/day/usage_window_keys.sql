@@ -31,16 +31,16 @@ INSERT INTO daily.usage_window_keys BY NAME
 WITH windows AS (
     SELECT
         *,
-        lag(window_start) OVER (
+        lag(window_end) OVER (
             PARTITION BY source_system, host, port, cloud_project_name, machine_name, hw_id, set_aside
             ORDER BY window_start
-        ) + to_seconds(window_s) > window_start AS is_overlapping
+        ) > window_start AS is_overlapping
     FROM daily.usage_windows
     WHERE landing_date = getvariable('day')
 )
 SELECT
     landing_date,
-    (window_start AT TIME ZONE 'UTC')::DATE AS usage_day,
+    usage_day,
     source_system,
     host,
     port,

@@ -4,7 +4,10 @@
 -- unique: landing_date, source_system, host, port, cloud_project_name, machine_name, window_start, window_s
 CREATE TABLE IF NOT EXISTS daily.usage_windows (
     landing_date DATE NOT NULL, -- day under which it landed
+    usage_day DATE NOT NULL, -- UTC day of the window
+    hour_start TIMESTAMPTZ NOT NULL, -- start of the base window that it is summed into
     window_start TIMESTAMPTZ NOT NULL, -- start of the window
+    window_end TIMESTAMPTZ NOT NULL, -- its end
     window_s BIGINT NOT NULL, -- its length
     source_system VARCHAR NOT NULL, -- what gave it
     host VARCHAR NOT NULL, -- host
@@ -86,7 +89,7 @@ own_windows AS (
     GROUP BY window_start, host, hw_id
 ),
 windows AS (
-    SELECT *, time_bucket(INTERVAL 1 HOUR, window_start) AS hour_start
+    SELECT *, make_timestamptz(epoch_us(window_start) // 3600000000 * 3600000000) AS hour_start
     FROM (
         SELECT * FROM landed
         UNION ALL BY NAME
@@ -115,7 +118,10 @@ lengths AS (
 )
 SELECT
     getvariable('day') AS landing_date,
+    (windows.hour_start AT TIME ZONE 'UTC')::DATE AS usage_day,
+    windows.hour_start,
     windows.window_start,
+    make_timestamptz(epoch_us(windows.window_start) + windows.window_s * 1000000) AS window_end,
     windows.window_s,
     windows.source_system,
     windows.host,
