@@ -216,16 +216,18 @@ def _energy(
     is_wanted = [package.runs[f"{counter}_read"].gather(times["run"]) for package in sources]
     is_missing = [wanted & package.values[name].is_null() for wanted, package in zip(is_wanted, sources, strict=True)]
     is_read = pl.select(pl.any_horizontal(*is_wanted) & ~pl.any_horizontal(*is_missing)).to_series()
-    energy_uj = pl.zeros(times.height, dtype=pl.Int64, eager=True)
+    total_uj = pl.zeros(times.height, dtype=pl.Int64, eager=True)
     flags = []
     for wanted, package in zip(is_wanted, sources, strict=True):
-        readings = lines.with_columns(value=package.values[name]).filter(wanted & is_read)
-        of_package, flagged = _energy_of_package(counter, package, readings, ending)
+        is_own = wanted & is_read
+        readings = lines.with_columns(value=package.values[name])
+        readings = readings if is_own.all() else readings.filter(is_own)
+        energy_uj, flagged = _energy_of_package(counter, package, readings, ending)
         if readings.height < times.height:
-            of_package = pl.zeros(times.height, dtype=pl.Int64, eager=True).scatter(readings["row"], of_package)
-        energy_uj += of_package
+            energy_uj = pl.zeros(times.height, dtype=pl.Int64, eager=True).scatter(readings["row"], energy_uj)
+        total_uj = total_uj + energy_uj if len(sources) > 1 else energy_uj
         flags.append(flagged)
-    return energy_uj.set(~is_read, None), pl.concat(flags)
+    return total_uj if is_read.all() else total_uj.set(~is_read, None), pl.concat(flags)
 
 
 def _energy_of_package(
