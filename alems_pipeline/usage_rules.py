@@ -26,7 +26,7 @@ BASE_WINDOW_S: Final = 3600
 WHOLE_MODES: Final = ("user", "system", "idle")
 """Modes that every exporter tells apart; the others may be absent, and are 0 then."""
 
-GREATEST_S: Final = 1e7  # in one window of one host: an hour of 2,777 CPUs
+GREATEST_S: Final = 1e12  # in one window; anything above would overflow the exact sums
 CLOCK_TOLERANCE: Final = timedelta(minutes=2)
 CAPACITY_TOLERANCE: Final = 1.2  # Prometheus extrapolates to the ends of a window
 GREATEST_INTENSITY: Final = 5_000.0  # g/kWh
