@@ -102,7 +102,7 @@ def test_two_pipelines_started_at_once_both_end_right(
 # ---- read while publishing -------------------------------------------------------------------------------------------
 
 READER = """
-import sys, duckdb
+import sys, threading, duckdb
 path, stop = sys.argv[1], sys.argv[2]
 import os
 seen = set()
@@ -115,6 +115,7 @@ while not os.path.exists(stop):
     assert runs == sampled == 2 * published, (runs, sampled, published)
     seen.add(published)
     con.close()
+    threading.Event().wait(0.02)  # leave the two cores to the publisher: it is to be disturbed, not starved
 print(len(seen), flush=True)
 """
 
