@@ -249,9 +249,7 @@ def sift(dataset: Dataset, surveys: Sequence[Survey], part: Part) -> Sifted:
         pl.col("run_key").replace_strict(known["run_key"], known[name], default=None, return_dtype=pl.Int64).alias(name)
         for name in ("run_id", "run_start_ns", "run_end_ns")
     )
-    rows, has_ties = _in_order(landed, dataset)
-    if has_ties:
-        rows = rows.filter(~same_as_previous(dataset.column_names))
+    rows, has_ties = _in_order_once(landed, dataset)
     good, bad = split(rows, [*contract_rules(dataset), *within_run_rules(dataset)])
     if has_ties:
         good, others = set_aside_contradictions(good, dataset.key)
@@ -293,16 +291,21 @@ def _time_in_slice(part: Part) -> pl.Expr:
     return begun & (pl.col("timestamp_ns") < part.until_ns)
 
 
-def _in_order(rows: pl.DataFrame, dataset: Dataset) -> tuple[pl.DataFrame, bool]:
-    """The rows sorted, and whether several have the same key: then they are sorted by all columns."""
+def _in_order_once(rows: pl.DataFrame, dataset: Dataset) -> tuple[pl.DataFrame, bool]:
+    """The rows sorted and without repeats; and whether several may have one key: then sorted by all columns."""
     key = ["run_id", *dataset.key[1:]]
     if _increases(rows, key):
         return rows, False
+    repeats = same_as_previous(dataset.column_names)
     if not any(rows[name].null_count() for name in key):
         rows = rows.sort(key)
         if _increases(rows, key):
             return rows, False
-    return rows.sort("run_id", *key_first(dataset), nulls_last=True), True
+        rows = rows.filter(~repeats)
+        if _increases(rows, key):
+            return rows, False
+    # Rare, and dear: several rows of one key, or rows without a key.
+    return rows.sort("run_id", *key_first(dataset), nulls_last=True).filter(~repeats), True
 
 
 def _increases(rows: pl.DataFrame, key: Sequence[str]) -> bool:
