@@ -228,7 +228,7 @@ def _write_whole(table: pa.Table, path: Path) -> None:
     part = path.with_name(path.name + TMP_SUFFIX)
     try:
         with part.open("xb") as file:
-            pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+            pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP_ROWS, write_page_checksum=True)
             file.flush()
             os.fsync(file.fileno())
         part.rename(path)
