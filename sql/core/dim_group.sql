@@ -15,7 +15,7 @@ WITH deleted AS (
 named AS (
     SELECT DISTINCT group_name
     FROM main.usage_statements
-    WHERE group_name IS NOT NULL AND is_newest AND (kind = 'group' OR NOT is_deleted)
+    WHERE group_name IS NOT NULL
 )
 SELECT ops.stable_id(group_name) AS group_id, group_name
 FROM named

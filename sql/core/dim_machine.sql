@@ -7,10 +7,16 @@ CREATE OR REPLACE TABLE main.dim_machine (
 );
 
 INSERT INTO main.dim_machine BY NAME
-WITH named AS (
+WITH deleted AS (
     SELECT machine_name
     FROM main.usage_statements
-    WHERE machine_name IS NOT NULL AND is_newest AND NOT is_deleted
+    WHERE kind = 'machine' AND is_newest AND is_deleted
+),
+named AS (
+    SELECT statements.machine_name
+    FROM main.usage_statements AS statements
+    ANTI JOIN deleted ON deleted.machine_name = statements.machine_name
+    WHERE statements.machine_name IS NOT NULL
     UNION
     SELECT machine_name FROM main.workspace_claims WHERE machine_name IS NOT NULL
     UNION

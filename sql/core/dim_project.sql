@@ -7,10 +7,16 @@ CREATE OR REPLACE TABLE main.dim_project (
 );
 
 INSERT INTO main.dim_project BY NAME
-WITH named AS (
+WITH deleted AS (
     SELECT cloud_project_name
     FROM main.usage_statements
-    WHERE cloud_project_name IS NOT NULL AND is_newest AND NOT is_deleted
+    WHERE kind = 'project' AND is_newest AND is_deleted
+),
+named AS (
+    SELECT statements.cloud_project_name
+    FROM main.usage_statements AS statements
+    ANTI JOIN deleted ON deleted.cloud_project_name = statements.cloud_project_name
+    WHERE statements.cloud_project_name IS NOT NULL
     UNION
     SELECT cloud_project_name FROM main.workspace_claims WHERE cloud_project_name IS NOT NULL
     UNION

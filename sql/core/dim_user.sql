@@ -14,11 +14,12 @@ WITH stated AS (
     WHERE kind = 'user' AND is_newest
 ),
 named AS (
-    SELECT user_id FROM stated WHERE NOT is_deleted
+    SELECT statements.user_id
+    FROM main.usage_statements AS statements
+    ANTI JOIN stated ON stated.user_id = statements.user_id AND stated.is_deleted
+    WHERE statements.user_id IS NOT NULL
     UNION
     SELECT user_id FROM main.workspace_claims WHERE user_id IS NOT NULL
-    UNION
-    SELECT user_id FROM main.usage_statements WHERE kind = 'user_project' AND is_newest AND NOT is_deleted
     UNION
     SELECT '(unattributed)' AS user_id
 )

@@ -1,5 +1,5 @@
 -- A statement of the directory: from when to when it holds, until the next one about the same thing, and whether it is
--- the newest. The first one about a thing holds from ever, unless it says since when.
+-- the newest. Where it does not say since when, the first that was recorded holds from ever, others from their recording.
 -- group: usage
 -- depends: stage.usage_directory
 CREATE OR REPLACE TABLE main.usage_statements (
@@ -30,19 +30,32 @@ WITH named AS (
             CASE WHEN kind IN ('user', 'user_project') THEN user_id END,
             CASE WHEN kind IN ('project', 'user_project', 'project_machine') THEN cloud_project_name END,
             CASE WHEN kind IN ('machine', 'project_machine') THEN machine_name END
-        ) AS thing,
-        coalesce(valid_from, deleted_at, recorded_at) AS stated_from
+        ) AS thing
     FROM stage.usage_directory
+),
+dated AS (
+    SELECT
+        *,
+        CASE
+            WHEN valid_from IS NOT NULL THEN valid_from
+            WHEN row_number() OVER as_recorded > 1 THEN coalesce(deleted_at, recorded_at)
+        END AS stated_from
+    FROM named
+    WINDOW as_recorded AS (
+        PARTITION BY thing
+        ORDER BY recorded_at, valid_from NULLS FIRST, deleted_at NULLS FIRST, group_name, display_name, landing_date
+    )
 ),
 ordered AS (
     SELECT
         *,
-        row_number() OVER in_time AS position,
-        lead(stated_from) OVER in_time AS next_from
-    FROM named
+        lead(stated_from) OVER in_time AS next_from,
+        lead(TRUE) OVER in_time IS NULL AS is_newest
+    FROM dated
     WINDOW in_time AS (
         PARTITION BY thing
-        ORDER BY stated_from, recorded_at, deleted_at NULLS FIRST, group_name, display_name, landing_date
+        ORDER BY
+            stated_from NULLS FIRST, recorded_at, deleted_at NULLS FIRST, group_name, display_name, landing_date
     )
 )
 SELECT
@@ -55,8 +68,8 @@ SELECT
     country_code,
     busy_watts,
     idle_watts,
-    CASE WHEN valid_from IS NOT NULL OR position > 1 THEN stated_from END AS valid_from,
+    stated_from AS valid_from,
     least(next_from, deleted_at) AS valid_to, -- least() passes over NULL
-    next_from IS NULL AS is_newest,
+    is_newest,
     deleted_at IS NOT NULL AS is_deleted
 FROM ordered;

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -19,9 +19,9 @@ import duckdb
 
 from alems_pipeline import build, sql_files
 from alems_pipeline.lake_files import write_empty_files
-from alems_pipeline.sql_files import SqlFile
 from alems_pipeline.warehouse import Warehouse
 from tests.benchmarks.figures import Figure, ratio, seconds
+from tests.usage_warehouse import build_usage, usage_checks, usage_days, usage_files
 
 ROWS: Final = 10_000_000
 SMALL_ROWS: Final = 100_000
@@ -74,7 +74,7 @@ def run(rows: int) -> dict[str, float]:
         found["replace_s"] = found["replace_day_s"] + timed(lambda: load(warehouse, checks=False))
         with warehouse.write() as con:
             for layer in build.TABLE_LAYERS:  # the rest, which a query or two also reads
-                build.build_tables(con, warehouse, [f for f in sql_files.layer_files(layer) if f not in needed()])
+                build.build_tables(con, warehouse, [f for f in sql_files.layer_files(layer) if f not in usage_files()])
         build.publish(warehouse)
         return found | cookbook(warehouse.published_path)
 
@@ -175,7 +175,6 @@ def stage_year(warehouse: Warehouse, hosts: int) -> None:
 
 def build_windows(warehouse: Warehouse, days: list[date]) -> None:
     """What `sql/day` makes of the staged windows of these days."""
-    files = [file for file in sql_files.layer_files("day") if file.name.startswith("usage_")]
     for day in days:
         with warehouse.write() as con:
             for file in sql_files.layer_files("day"):
@@ -184,36 +183,19 @@ def build_windows(warehouse: Warehouse, days: list[date]) -> None:
                 "CREATE TEMP TABLE day_cpu_samples (run_id BIGINT, timestamp_ns BIGINT, cpu_util_percent DOUBLE)"
             )
             con.execute(f"SET VARIABLE day = DATE '{day}'")
-            for file in files:
+            for file in usage_days():
                 sql_files.run(con, file)
 
 
 def load(warehouse: Warehouse, *, checks: bool = True) -> None:
     """What the warehouse job does for the tables and views of usage, with the checks that read them."""
     with warehouse.write() as con:
-        for layer in build.TABLE_LAYERS:
-            build.build_tables(con, warehouse, [file for file in sql_files.layer_files(layer) if file in needed()])
+        build_usage(con, warehouse)
     if checks:
         with warehouse.write() as con:
-            results = build.run_checks(
-                con, [file for file in sql_files.layer_files("checks") if file.name.startswith("usage_")]
-            )
+            results = build.run_checks(con, usage_checks())
             failed = [result.summary for result in results if result.blocking and not result.passed]
             assert not failed, failed
-
-
-@cache
-def needed() -> set[SqlFile]:
-    """The tables and views of usage, and what they are made from."""
-    files = {file.qualified_name: file for layer in build.TABLE_LAYERS for file in sql_files.layer_files(layer)}
-    found: set[SqlFile] = set()
-    wanted = [file for file in files.values() if file.group == "usage"]
-    while wanted:
-        file = wanted.pop()
-        found.add(file)
-        read = (files.get(sql_files.qualified(name)) for name in file.depends)
-        wanted += [one for one in read if one is not None and one not in found]
-    return found
 
 
 def bare_insert(warehouse: Warehouse) -> dict[str, float]:

@@ -1,0 +1,342 @@
+"""From windows of CPU time to facts: worked values, attribution at the time of use, power, intensity, corrections."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.usage_warehouse import RECORDED, Usage, UsageTables, UsageWarehouse, at
+
+DAY = "2026-01-21"
+SECONDS = "busy_cpu_seconds_total"
+
+
+@pytest.fixture
+def usage() -> Iterator[UsageTables]:
+    usage = UsageTables()
+    yield usage
+    usage.con.close()
+
+
+@pytest.fixture
+def landed(tmp_path: Path) -> UsageWarehouse:
+    return UsageWarehouse(tmp_path / "warehouse")
+
+
+# ---- worked values ---------------------------------------------------------------------------------------------------
+
+
+def test_the_worked_values(usage: Usage) -> None:
+    """1000/5000 s and 8313.1/28564580 s at 185 g/kWh, as usage.md gives them."""
+    usage.intensity(f"{DAY} 00:00", *[185.0] * 48)
+    usage.windows("h1", f"{DAY} 10:00", (1000, 5000), machine_name="a")
+    usage.windows("h2", f"{DAY} 11:00", (8313.1, 28564580), machine_name="b")
+    usage.build()
+    first, second = usage.facts("machine", "busy_kwh", "idle_kwh", "busy_gCo2eq + idle_gCo2eq", "intensity_gCo2eq_kwh")
+    assert first == (10, "a", pytest.approx(0.003333, abs=5e-7), pytest.approx(0.001389, abs=5e-7),
+                     pytest.approx(0.8736, abs=5e-5), 185.0)  # fmt: skip
+    assert second[2] + second[3] == pytest.approx(7.962316, abs=5e-7)
+    assert second[4] == pytest.approx(1473.03, abs=5e-3)
+
+
+def test_every_scope_has_its_key_and_adds_up(usage: Usage) -> None:
+    usage.intensity(f"{DAY} 00:00", *[200.0] * 48)
+    usage.workspace("w1", "h1", "u1", "2026-01-01 00:00")
+    usage.windows("h1", f"{DAY} 10:00", (100, 200), (300, 400), cloud_project_name="p1", machine_name="m1")
+    usage.windows("h2", f"{DAY} 10:00", (10, 20), cloud_project_name="p1", machine_name="m2")
+    usage.windows("h3", f"{DAY} 11:00", (1, 2))
+    usage.build()
+    assert usage.facts("ada", SECONDS) == [(10, "ada", 110), (11, "ada", 301)]
+    assert usage.facts("project", SECONDS) == [(10, "p1", 110), (11, "(unattributed)", 1), (11, "p1", 300)]
+    assert usage.facts("machine", SECONDS) == [
+        (10, "m1", 100), (10, "m2", 10), (11, "(unattributed)", 1), (11, "m1", 300)
+    ]  # fmt: skip
+    assert usage.facts("user", SECONDS) == [
+        (10, "(unattributed)", 10), (10, "u1", 100), (11, "(unattributed)", 1), (11, "u1", 300)
+    ]  # fmt: skip
+    keys = usage.rows(
+        "SELECT DISTINCT scope, project_id IS NOT NULL AS p, machine_id IS NOT NULL AS m, user_id IS NOT NULL AS u "
+        "FROM main.fact_usage"
+    )
+    assert {(row["scope"], row["p"], row["m"], row["u"]) for row in keys} == {
+        ("ada", False, False, False), ("project", True, False, False),
+        ("machine", False, True, False), ("user", False, False, True),
+    }  # fmt: skip
+    blocking = ("usage_keys", "usage_values", "usage_relations", "usage_conservation")
+    found = usage.findings()
+    assert [found[name] for name in blocking] == [[], [], [], []]
+
+
+# ---- attribution -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "users"),
+    [
+        ({}, ["u1", "u1"]),
+        ({"deleted_at": at(f"{DAY} 11:00")}, ["u1", "(unattributed)"]),
+        ({"acquired_at": at(f"{DAY} 11:00")}, ["(unattributed)", "u1"]),
+        ({"acquired_at": at(f"{DAY} 12:00")}, ["(unattributed)", "(unattributed)"]),
+        ({"created": f"{DAY} 11:00"}, ["(unattributed)", "u1"]),
+        ({"host": "another"}, ["(unattributed)", "(unattributed)"]),
+    ],
+    ids=["held", "deleted", "acquired", "acquired later", "created", "elsewhere"],
+)
+def test_a_window_is_that_of_who_held_the_host(usage: Usage, values: dict[str, Any], users: list[str]) -> None:
+    usage.workspace("w1", **{"host": "h1", "user": "u1", "created": f"{DAY} 09:00"} | values)
+    usage.windows("h1", f"{DAY} 10:00", (100, 200), (100, 200))
+    usage.build()
+    assert [user for _, user, _ in usage.facts("user", SECONDS)] == users
+
+
+def test_a_window_in_which_the_host_changed_hands_is_divided_by_time(usage: Usage) -> None:
+    """u1 until 10:15, u2 from 10:30: a quarter, a half, and a quarter that nobody held. Flagged as estimated."""
+    usage.workspace("w1", "h1", "u1", f"{DAY} 09:00", deleted_at=at(f"{DAY} 10:15"))
+    usage.workspace("w2", "h1", "u2", f"{DAY} 10:30")
+    usage.intensity(f"{DAY} 00:00", *[200.0] * 48)
+    usage.windows("h1", f"{DAY} 09:00", (1000, 2600), (1000, 2600), (1000, 2600), n_cpus=1)
+    usage.build()
+    assert usage.facts("user", SECONDS, "is_estimated") == [
+        (9, "u1", 1000, False),
+        (10, "(unattributed)", 250, True),
+        (10, "u1", 250, True),
+        (10, "u2", 500, True),
+        (11, "u2", 1000, False),
+    ]
+
+
+def test_a_host_that_was_up_for_its_holder_only_is_all_theirs(usage: Usage) -> None:
+    """A virtual machine that lived from 10:10 to 10:50 with its workspace: 40 minutes of one CPU, all of them u1's."""
+    usage.workspace("w1", "h1", "u1", f"{DAY} 10:10", deleted_at=at(f"{DAY} 10:50"))
+    usage.windows("h1", f"{DAY} 10:00", (400, 2000), n_cpus=1)
+    usage.build()
+    assert usage.facts("user", SECONDS) == [(10, "u1", pytest.approx(400))]
+
+
+def test_workspaces_on_a_host_at_once_share_it(usage: Usage) -> None:
+    usage.workspace("w1", "h1", "u1", "2026-01-01 00:00")
+    usage.workspace("w2", "h1", "u2", "2026-01-01 00:00")
+    usage.workspace("w3", "h1", "u2", f"{DAY} 11:00", deleted_at=at(f"{DAY} 12:00"))
+    usage.windows("h1", f"{DAY} 10:00", (120, 0), (120, 0), (120, 0))
+    usage.build()
+    assert usage.facts("user", SECONDS) == [
+        (10, "u1", 60), (10, "u2", 60), (11, "u1", pytest.approx(40)), (11, "u2", pytest.approx(80)),
+        (12, "u1", 60), (12, "u2", 60),
+    ]  # fmt: skip
+
+
+def test_a_workspace_that_changes_hands_counts_for_each_in_turn(usage: Usage) -> None:
+    """The second collection knows the new owner only; what the old one used stays theirs."""
+    usage.workspace("w1", "h1", "u1", "2026-01-01 00:00")
+    usage.workspace("w1", "h1", "u2", "2026-01-01 00:00", acquired_at=at(f"{DAY} 11:00"),
+                    recorded_at=RECORDED + timedelta(hours=1))  # fmt: skip
+    usage.windows("h1", f"{DAY} 10:00", (100, 0), (100, 0))
+    usage.build()
+    assert usage.facts("user", SECONDS) == [(10, "u1", 100), (11, "u2", 100)]
+
+
+def test_project_and_machine_of_the_workspace_count_where_the_metrics_name_none(usage: Usage) -> None:
+    usage.workspace("w1", "h1", "u1", "2026-01-01 00:00", cloud_project_name="of-ws", machine_name="m-ws")
+    usage.windows("h1", f"{DAY} 10:00", (100, 0))
+    usage.windows("h1", f"{DAY} 11:00", (50, 0), cloud_project_name="of-label", machine_name="m-label")
+    usage.build()
+    assert usage.facts("project", SECONDS) == [(10, "of-ws", 100), (11, "of-label", 50)]
+    assert usage.facts("machine", SECONDS) == [(10, "m-ws", 100), (11, "m-label", 50)]
+
+
+def test_groups_as_they_are_and_as_they_were(usage: Usage) -> None:
+    """u1 moved from physics to chemistry at 11:00; biology is deleted; u3 never had a group."""
+    usage.state("user", user_id="u1", group_name="physics")
+    usage.state("user", user_id="u1", group_name="chemistry", valid_from=at(f"{DAY} 11:00"))
+    usage.state("user", user_id="u2", group_name="biology")
+    usage.state("group", group_name="biology")
+    usage.state("group", group_name="biology", deleted_at=at(f"{DAY} 11:00"))
+    for number in (1, 2, 3):
+        usage.workspace(f"w{number}", f"h{number}", f"u{number}", "2026-01-01 00:00")
+        usage.windows(f"h{number}", f"{DAY} 10:00", (10**number, 0), (2 * 10**number, 0))
+    usage.build()
+    busy = f"SELECT group_name, {SECONDS} AS s FROM"
+    assert {row["group_name"]: row["s"] for row in usage.rows(f"{busy} v_group_totals")} == {
+        "chemistry": 30, "(no group)": 300 + 3000
+    }  # fmt: skip
+    assert {row["group_name"]: row["s"] for row in usage.rows(f"{busy} v_group_totals_asof")} == {
+        "physics": 10, "chemistry": 20, "biology": 100, "(no group)": 200 + 3000
+    }  # fmt: skip
+    assert [row["group_name"] for row in usage.rows("SELECT group_name FROM dim_group ORDER BY 1")] == [
+        "chemistry", "physics"
+    ]  # fmt: skip
+    assert usage.row("SELECT group_id FROM dim_user WHERE user_id = 'u2'") == {"group_id": None}
+    history = usage.rows("SELECT user_id, group_name, valid_from, valid_to FROM user_group_history ORDER BY ALL")
+    assert [tuple(row.values()) for row in history] == [
+        ("u1", "chemistry", at(f"{DAY} 11:00"), None),
+        ("u1", "physics", None, at(f"{DAY} 11:00")),
+        ("u2", "biology", None, at(f"{DAY} 11:00")),
+    ]
+
+
+def test_what_is_deleted_takes_its_links_along_and_leaves_its_facts(usage: Usage) -> None:
+    for project in ("kept", "gone"):
+        usage.state("user_project", user_id="u1", cloud_project_name=project)
+        usage.state("project_machine", cloud_project_name=project, machine_name="m1")
+        usage.windows(f"h-{project}", f"{DAY} 10:00", (100, 0), cloud_project_name=project, machine_name="m1")
+    usage.state("project", cloud_project_name="gone")
+    usage.build()
+    names = "SELECT cloud_project_name AS name FROM"
+    linked = f"{names} map_user_project JOIN dim_project USING (project_id) ORDER BY ALL"
+    served = f"{names} map_project_machine JOIN dim_project USING (project_id) ORDER BY ALL"
+    assert [row["name"] for row in usage.rows(linked)] == ["gone", "kept"]
+    usage.state("project", cloud_project_name="gone", deleted_at=at("2026-01-25 00:00"),
+                recorded_at=RECORDED + timedelta(hours=1))  # fmt: skip
+    usage.build()
+    assert [row["name"] for row in usage.rows(linked)] == ["kept"]
+    assert [row["name"] for row in usage.rows(served)] == ["kept"]
+    assert usage.facts("project", SECONDS) == [(10, "gone", 100), (10, "kept", 100)]
+    assert usage.findings()["usage_relations"] == []
+
+
+def test_active_workspaces(usage: Usage) -> None:
+    usage.windows("h1", f"{DAY} 10:00", (100, 0), machine_name="m5.large", port=9100)
+    usage.workspace("ready", "h1", None, "2026-01-01 00:00", state="READY", port=22)
+    usage.workspace("claimed", "h2", "u1", "2026-01-02 00:00", state="claimed", cloud_project_name="p1",
+                    acquired_at=at("2026-01-03 00:00"))  # fmt: skip
+    usage.workspace("deleted", "h3", "u1", "2026-01-02 00:00", deleted_at=at("2026-01-04 00:00"))
+    usage.workspace("building", "h4", "u1", "2026-01-02 00:00", state="PENDING")
+    usage.build()
+    assert [tuple(row.values()) for row in usage.rows("FROM v_active_workspaces ORDER BY workspace_id")] == [
+        ("claimed", at("2026-01-03 00:00"), "u1", "p1", "(unattributed)", "h2", None),
+        ("ready", at("2026-01-01 00:00"), None, None, "m5.large", "h1", 22),
+    ]
+
+
+# ---- power and carbon ------------------------------------------------------------------------------------------------
+
+
+def test_power_is_that_of_the_machine_type_at_the_time(usage: Usage) -> None:
+    usage.state("machine", machine_name="big", busy_watts=36.0, idle_watts=7.2)
+    usage.state("machine", machine_name="big", busy_watts=72.0, valid_from=at(f"{DAY} 11:00"))
+    usage.windows("h1", f"{DAY} 10:00", (1000, 1000), (1000, 1000), machine_name="big")
+    usage.windows("h2", f"{DAY} 10:00", (1000, 1000), machine_name="small")
+    usage.build()
+    assert usage.facts("machine", "busy_kwh", "idle_kwh") == [
+        (10, "big", pytest.approx(0.01), pytest.approx(0.002)),
+        (10, "small", pytest.approx(12 / 3600), pytest.approx(1 / 3600)),
+        (11, "big", pytest.approx(0.02), pytest.approx(1 / 3600)),  # nothing is said of idle power any more
+    ]
+
+
+def test_waiting_for_io_is_idle(usage: Usage) -> None:
+    usage.windows("h1", f"{DAY} 10:00", (100, 200), iowait_s=30.0, nice_s=1.0, irq_s=2.0, softirq_s=3.0, steal_s=4.0)
+    usage.build()
+    assert usage.facts("ada", SECONDS, "idle_cpu_seconds_total") == [(10, "ada", 110, 230)]
+
+
+@pytest.mark.parametrize(
+    ("land", "intensity", "source", "is_estimated"),
+    [
+        (lambda u: u.intensity(f"{DAY} 10:00", 100.0, 200.0, 999.0), 150.0, "actual", False),
+        (lambda u: u.intensity(f"{DAY} 10:00", 100.0, None, forecast=300.0), 200.0, "forecast", True),
+        (lambda u: u.intensity(f"{DAY} 10:30", 120.0), 120.0, "partial", True),
+        (lambda u: u.intensity(f"{DAY} 10:00", None, None), 237.589, "country", True),
+        (lambda u: u.intensity(f"{DAY} 11:00", 100.0), 237.589, "country", True),
+        (lambda u: u.intensity(f"{DAY} 10:00", 100.0, 100.0, region="FR"), 237.589, "country", True),
+        (lambda u: u.state("machine", machine_name="m", country_code="FR"), 56.039, "country", True),
+        (lambda u: u.state("machine", machine_name="m", country_code="XX"), 480.62, "world", True),
+        (lambda u: u.intensity(f"{DAY} 10:00", 0.0, 0.0), 0.0, "actual", False),
+    ],
+    ids=["actual", "forecast", "partial", "null", "another hour", "another grid", "country", "world", "nought"],
+)
+def test_carbon_is_by_the_intensity_that_covers_the_window(
+    usage: Usage, land: Callable[[Usage], None], intensity: float, source: str, is_estimated: bool
+) -> None:
+    land(usage)
+    usage.windows("h1", f"{DAY} 10:00", (1000, 5000), machine_name="m")
+    usage.build()
+    [(_, _, *found)] = usage.facts(
+        "machine", "intensity_gCo2eq_kwh", "intensity_source", "is_estimated", "busy_gCo2eq / busy_kwh"
+    )
+    assert found == [pytest.approx(intensity, rel=1e-5), source, is_estimated, pytest.approx(intensity, rel=1e-5)]
+
+
+def test_a_measured_value_replaces_the_forecast_when_it_lands(usage: Usage) -> None:
+    usage.windows("h1", f"{DAY} 10:00", (1000, 5000))
+    usage.intensity(f"{DAY} 10:00", None, None, forecast=300.0)
+    usage.build()
+    assert usage.facts("ada", "intensity_gCo2eq_kwh", "intensity_source") == [(10, "ada", 300.0, "forecast")]
+    usage.intensity(f"{DAY} 10:00", 100.0, 100.0, forecast=300.0, recorded_at=RECORDED + timedelta(hours=1))
+    usage.build()
+    assert usage.facts("ada", "intensity_gCo2eq_kwh", "intensity_source") == [(10, "ada", 100.0, "actual")]
+
+
+def test_finer_windows_are_summed_each_at_its_own_intensity(usage: Usage) -> None:
+    usage.intensity(f"{DAY} 10:00", 100.0, 300.0)
+    usage.windows("h1", f"{DAY} 10:00", (3600, 0), (0, 0), (0, 0), (10800, 0), window_s=900)
+    usage.build()
+    assert usage.facts("ada", SECONDS, "busy_gCo2eq", "intensity_gCo2eq_kwh") == [
+        (10, "ada", 14400, pytest.approx(0.012 * 100 + 0.036 * 300), None)
+    ]
+    [row] = usage.rows("FROM v_ada_timeseries")
+    assert row["intensity_gCo2eq_kwh"] == pytest.approx(250)
+
+
+# ---- late and corrected data -----------------------------------------------------------------------------------------
+
+
+def test_a_correction_replaces_its_window_and_late_windows_join(landed: UsageWarehouse) -> None:
+    landed.windows("h1", f"{DAY} 10:00", (100, 0))
+    landed.windows("h1", "2026-01-22 10:00", (7, 0))
+    landed.build()
+    landed.windows("h1", f"{DAY} 10:00", (40, 0), recorded_at=RECORDED + timedelta(hours=1))
+    landed.windows("h1", f"{DAY} 12:00", (5, 0), recorded_at=RECORDED + timedelta(hours=1))
+    landed.build()
+    assert landed.facts("ada", SECONDS) == [(10, "ada", 40), (12, "ada", 5), (10, "ada", 7)]
+    assert landed.row("SELECT sum(n_duplicate) AS n FROM ops.landing_days") == {"n": 1}
+
+
+def test_a_workspace_that_lands_late_changes_its_days_and_no_others(landed: UsageWarehouse) -> None:
+    for day in (20, 21, 22):
+        landed.windows("h1", f"2026-01-{day} 10:00", (100, 0))
+    landed.build()
+    before = landed.rows("SELECT usage_day, fingerprint FROM ops.usage_days WHERE table_name = 'fact_usage' ORDER BY 1")
+    landed.workspace("w1", "h1", "u1", "2026-01-21 00:00", deleted_at=at("2026-01-22 00:00"))
+    landed.build()
+    after = landed.rows("SELECT usage_day, fingerprint FROM ops.usage_days WHERE table_name = 'fact_usage' ORDER BY 1")
+    changed = [old["usage_day"] for old, new in zip(before, after, strict=True) if old != new]
+    assert date(2026, 1, 21) in changed and date(2026, 1, 20) not in changed
+    assert [user for _, user, _ in landed.facts("user", SECONDS)] == ["(unattributed)", "u1", "(unattributed)"]
+
+
+def test_days_that_are_gone_from_landing_are_gone_from_the_facts(landed: UsageWarehouse) -> None:
+    landed.windows("h1", f"{DAY} 10:00", (100, 0))
+    landed.windows("h1", "2026-01-22 10:00", (7, 0))
+    landed.build()
+    with landed.warehouse.write() as con:
+        con.execute("DELETE FROM daily.usage_windows WHERE landing_date = DATE '2026-01-22'")
+        con.execute("DELETE FROM daily.usage_window_keys WHERE landing_date = DATE '2026-01-22'")
+    landed.build()
+    assert landed.facts("ada", SECONDS) == [(10, "ada", 100)]
+
+
+# ---- hosts of our own ------------------------------------------------------------------------------------------------
+
+
+def test_the_live_collectors_samples_are_usage_too(landed: UsageWarehouse) -> None:
+    """Overlapping runs on a host of 4 CPUs at 25 %: each moment counts once, a gap of a minute not at all."""
+    landed.own_run("r1", f"{DAY} 10:59", seconds=120, percent=25.0, gap=(60, 60))
+    landed.own_run("r2", f"{DAY} 10:59", seconds=10, percent=25.0, delay_ms=50)
+    landed.build()
+    found = landed.facts("machine", SECONDS, "idle_cpu_seconds_total", "is_estimated")
+    assert found == [
+        (10, "lab", pytest.approx(60 * 4 * 0.25, rel=0.01), pytest.approx(60 * 4 * 0.75, rel=0.01), True),
+        (11, "lab", pytest.approx(60 * 4 * 0.25, rel=0.02), pytest.approx(60 * 4 * 0.75, rel=0.02), True),
+    ]
+
+
+def test_where_prometheus_watches_the_host_our_samples_stand_back(landed: UsageWarehouse) -> None:
+    landed.own_run("r1", f"{DAY} 10:10", seconds=20, percent=25.0)
+    landed.windows("lab", f"{DAY} 10:00", (100, 200), machine_name="m5.large", n_cpus=4)
+    landed.build()
+    assert landed.facts("machine", SECONDS) == [(10, "m5.large", 100)]
+    found = landed.findings()["usage_windows_quality"]
+    assert ("usage_windows", "set aside: another source speaks for this host in this hour", 1) in found
