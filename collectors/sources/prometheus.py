@@ -135,7 +135,7 @@ def collect(
 
 
 def _asked(query: CpuQuery, state: UsageState, first: datetime | None, last: datetime | None, now: datetime) -> Range:
-    settled = _floor(now - SETTLED, query.step)
+    settled = _floor(now - min(SETTLED, query.step), query.step)
     end = min(_floor(last, query.step), settled) if last else settled
     if first is None:
         first = state.done[-1][1] if state.done else end - FIRST_LOOK_BACK

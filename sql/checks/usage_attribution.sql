@@ -1,4 +1,4 @@
--- Usage that nobody can be given, users without a group, and carbon by another intensity than the measured one.
+-- Usage that nobody can be given, and users whom no group counts.
 -- severity: warn
 -- depends: fact_usage, dim_user, host_holders, daily.usage_window_keys
 WITH findings AS (
@@ -15,11 +15,6 @@ WITH findings AS (
     FROM main.dim_user AS users
     SEMI JOIN main.fact_usage AS facts ON facts.user_id = users.user_id
     WHERE users.group_id IS NULL AND users.user_id <> '(unattributed)'
-    UNION ALL
-    SELECT 'fact_usage', 'hours with carbon by ' || intensity_source || ' intensity', count(*)
-    FROM main.fact_usage
-    WHERE scope = 'ada' AND intensity_source <> 'actual'
-    GROUP BY intensity_source
     UNION ALL
     SELECT 'fact_usage', 'hours with CPU time of a host whose number of CPUs is not known', count(*)
     FROM main.fact_usage

@@ -338,5 +338,5 @@ def test_where_prometheus_watches_the_host_our_samples_stand_back(landed: UsageW
     landed.windows("lab", f"{DAY} 10:00", (100, 200), machine_name="m5.large", n_cpus=4)
     landed.build()
     assert landed.facts("machine", SECONDS) == [(10, "m5.large", 100)]
-    found = landed.findings()["usage_windows_quality"]
+    found = landed.findings()["usage_windows_missing"]
     assert ("usage_windows", "set aside: another source speaks for this host in this hour", 1) in found
