@@ -5,6 +5,7 @@ opens the published snapshot read-only. `publish()` replaces the snapshot by a c
 """
 
 import fcntl
+import itertools
 import os
 import shutil
 import threading
@@ -216,18 +217,20 @@ def _file_lock(path: Path, state: str, *, wait: bool, on_wait: Callable[[str], N
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         told = False
-        while True:
+        for attempt in itertools.count():
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
-                message = f"{state} by process {holder}"
-                if not wait:
-                    raise WarehouseBusy(f"{message}; try again when it has ended") from None
-                if not told and on_wait is not None:
-                    on_wait(f"{message}; waiting")
-                told = True
+                holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip()
+                # A holder writes its name just after it has taken the lock: give it a moment.
+                if holder or attempt >= 20:
+                    message = f"{state} by process {holder or 'unknown'}"
+                    if not wait:
+                        raise WarehouseBusy(f"{message}; try again when it has ended") from None
+                    if not told and on_wait is not None:
+                        on_wait(f"{message}; waiting")
+                    told = True
                 time.sleep(0.05)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -236,6 +239,7 @@ def _file_lock(path: Path, state: str, *, wait: bool, on_wait: Callable[[str], N
             yield
         finally:
             del _holders[path]
+            os.ftruncate(descriptor, 0)  # the name of a past holder would mislead the next one who waits
     finally:
         os.close(descriptor)
 

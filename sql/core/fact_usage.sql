@@ -77,13 +77,10 @@ WHERE ts >= getvariable('usage_from')
     AND ts < getvariable('usage_to')
     AND (ts AT TIME ZONE 'UTC')::DATE IN (SELECT usage_day FROM stale_days);
 
-CREATE OR REPLACE TEMP MACRO facts_of(scope_name, project, machine, usage_user) AS TABLE
+CREATE OR REPLACE TEMP MACRO facts_by(key_column) AS TABLE
 SELECT
     ts,
-    scope_name AS scope,
-    project AS project_id,
-    machine AS machine_id,
-    usage_user AS user_id,
+    key_column AS key,
     -- NULL where any part is unknown: a sum of the rest would look whole.
     CASE WHEN NOT bool_or(busy_s IS NULL) THEN ops.exact_sum(busy_s) END AS busy_cpu_seconds_total,
     CASE WHEN NOT bool_or(busy_s IS NULL) THEN ops.exact_sum(idle_s) END AS idle_cpu_seconds_total,
@@ -97,20 +94,24 @@ SELECT
     ['actual', 'forecast', 'partial', 'country', 'world'][max(weakness)] AS intensity_source,
     bool_or(is_estimated) AS is_estimated
 FROM stale_parts
-GROUP BY ts, project, machine, usage_user
+GROUP BY ts, key
 ORDER BY ts;
 
 INSERT INTO main.fact_usage BY NAME
-FROM facts_of('ada', NULL::BIGINT, NULL::BIGINT, NULL::VARCHAR);
+SELECT 'ada' AS scope, * EXCLUDE (key)
+FROM facts_by(NULL::BIGINT);
 
 INSERT INTO main.fact_usage BY NAME
-FROM facts_of('project', project_id, NULL::BIGINT, NULL::VARCHAR);
+SELECT 'project' AS scope, key AS project_id, * EXCLUDE (key)
+FROM facts_by(project_id);
 
 INSERT INTO main.fact_usage BY NAME
-FROM facts_of('machine', NULL::BIGINT, machine_id, NULL::VARCHAR);
+SELECT 'machine' AS scope, key AS machine_id, * EXCLUDE (key)
+FROM facts_by(machine_id);
 
 INSERT INTO main.fact_usage BY NAME
-FROM facts_of('user', NULL::BIGINT, NULL::BIGINT, user_id);
+SELECT 'user' AS scope, key AS user_id, * EXCLUDE (key)
+FROM facts_by(user_id);
 
 DELETE FROM ops.usage_days
 WHERE table_name = 'fact_usage' AND usage_day IN (SELECT usage_day FROM stale_days);
