@@ -80,7 +80,7 @@ def parse(path: Path) -> SqlFile:
         raise BrokenSqlFile(f"{path}: makes nothing; a file holds one CREATE of schema.name")
     else:
         kind, schema, name = created["kind"].lower(), created["schema"], created["name"]
-        if name != path.stem:
+        if path.stem not in (name, f"{schema}.{name}"):  # with the schema, where two schemas have a table of one name
             raise BrokenSqlFile(f"{path}: makes {name}; name the file {name}.sql")
     return SqlFile(
         path=path,

@@ -70,6 +70,11 @@ def test_every_column_has_its_meaning(file: sql_files.SqlFile) -> None:
     assert file.column_docs, f"{file.path}: no column has a comment"
 
 
+def test_a_file_may_be_named_with_its_schema(tmp_path: Path) -> None:
+    text = "-- A car.\nCREATE OR REPLACE TABLE ml.cars (\n    id INT -- car\n);\n"
+    assert sql_files.parse(write(tmp_path / "core", "ml.cars.sql", text)).qualified_name == "ml.cars"
+
+
 def test_order_follows_what_files_read() -> None:
     for layer in LAYERS_WITH_DEPENDS[:-1]:
         seen: set[str] = set()
