@@ -11,6 +11,8 @@ LOCK := $(shell sha256sum requirements.lock pyproject.toml | sha256sum | cut -c1
 RUN_STAMP := .venv/.pipeline-$(LOCK)
 TEST_STAMP := .venv/.test-$(LOCK)
 TEST15_STAMP := .venv-duckdb15/.test-$(LOCK)
+# A file of tests stays on one worker: its tests share what was built for them.
+IN_PARALLEL := -n auto --dist loadfile
 PIP_QUIET := --quiet --disable-pip-version-check
 
 .PHONY: run dev test test-duckdb15 lint soak bench docs clean
@@ -23,7 +25,7 @@ dev: $(RUN_STAMP)  ## the Dagster UI on http://127.0.0.1:3000, with daemon, sens
 	.venv/bin/dagster dev --host 127.0.0.1 --workspace workspace.yaml
 
 test: lint  ## lint, types, tests
-	.venv/bin/pytest
+	.venv/bin/pytest $(IN_PARALLEL)
 
 lint: $(TEST_STAMP)
 	.venv/bin/ruff check .
@@ -31,7 +33,7 @@ lint: $(TEST_STAMP)
 	.venv/bin/mypy
 
 test-duckdb15: $(TEST15_STAMP)  ## the tests on DuckDB $(DUCKDB15)
-	.venv-duckdb15/bin/pytest
+	.venv-duckdb15/bin/pytest $(IN_PARALLEL)
 
 soak: $(TEST_STAMP)  ## the long versions of the tests that kill and disturb the pipeline
 	.venv/bin/pytest -m soak

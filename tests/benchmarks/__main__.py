@@ -4,6 +4,7 @@ A module of this folder called bench_<subject> has `figures(small) -> list[Figur
 SUBJECT …` runs some of them; `--small` runs them at a size that takes seconds, to see that they work.
 """
 
+import argparse
 import importlib
 import sys
 from pathlib import Path
@@ -13,18 +14,21 @@ from rich.table import Table
 
 from tests.benchmarks.figures import Figure
 
+SUBJECTS = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py"))
 
-def main(arguments: list[str]) -> None:
-    small = "--small" in arguments
-    wanted = [argument for argument in arguments if not argument.startswith("--")]
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Speed and memory, as ratios.")
+    parser.add_argument("subjects", nargs="*", help=f"of {', '.join(SUBJECTS)}; all where none is named")
+    parser.add_argument("--small", action="store_true", help="a size that takes seconds, to see that they work")
+    chosen = parser.parse_args()
+    if unknown := sorted(set(chosen.subjects) - set(SUBJECTS)):
+        parser.error(f"no such subject: {', '.join(unknown)}; there are {', '.join(SUBJECTS)}")
     console = Console(width=None if sys.stdout.isatty() else 160)
-    for path in sorted(Path(__file__).parent.glob("bench_*.py")):
-        subject = path.stem.removeprefix("bench_")
-        if wanted and subject not in wanted:
-            continue
+    for subject in chosen.subjects or SUBJECTS:
         console.print(f"[bold]{subject}[/bold] …")
-        module = importlib.import_module(f"tests.benchmarks.{path.stem}")
-        figures: list[Figure] = module.figures(small)
+        module = importlib.import_module(f"tests.benchmarks.bench_{subject}")
+        figures: list[Figure] = module.figures(chosen.small)
         table = Table("figure", "measured", "target", "bare", "memory")
         for figure in figures:
             style = "" if figure.met is None else "green" if figure.met else "red"
@@ -33,4 +37,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from alems_pipeline.benchmarks.bulk import map_benchmark_rows
 from alems_pipeline.benchmarks.mapping import SkipTracker
+from tests.benchmarks.figures import Figure, seconds
 
 ARTIFACTS = Path(__file__).parents[1] / "data" / "inferencex"
 CHUNK_ROWS = 32_768
@@ -23,29 +24,18 @@ FRAMEWORKS = ("vllm", "SGLang", "sglang-disagg", "dynamo-trtllm", "trt")
 PRECISIONS = ("fp4", "FP8", "mxfp4", "bf16")
 
 
-def run(rows: int = 1_000_000) -> dict[str, float]:
-    """Wall and CPU seconds to read that many rows of 1.4 kB and map them; `read_seconds`: reading alone."""
+def figures(small: bool) -> list[Figure]:
+    """Rows of 1.4 kB read from Parquet and mapped."""
+    rows = 10_000 if small else 1_000_000
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         _write(path, rows)
         started = time.perf_counter()
-        for _ in _chunks(path):
-            pass
-        read, cpu = time.perf_counter(), time.process_time()
-        tracker = SkipTracker()
-        mapped = sum(map_benchmark_rows(chunk, tracker)["reason"].null_count() for chunk in _chunks(path))
-        ended, cpu = time.perf_counter(), time.process_time() - cpu
-    skipped = tracker.unmapped_model + tracker.unmapped_hw + tracker.no_isl_osl
-    return {
-        "rows": rows,
-        "mapped": mapped,
-        "skipped": skipped,
-        "read_seconds": round(read - started, 2),
-        "seconds": round(ended - read, 2),
-        "cpu_seconds": round(cpu, 2),
-        "rows_per_second": round(rows / (ended - read)),
-        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
+        for chunk in _chunks(path):
+            map_benchmark_rows(chunk, SkipTracker())
+        taken = time.perf_counter() - started
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return [seconds(f"{rows:,} benchmark rows mapped", taken, 20, peak_mib)]
 
 
 def _chunks(path: Path) -> Iterator[pl.DataFrame]:
@@ -85,7 +75,3 @@ def _variant(dice: random.Random, real: list[dict[str, object]]) -> str:
     if dice.random() < 0.1:
         del row["p99.9_itl"], row["isl"]
     return json.dumps(row)
-
-
-if __name__ == "__main__":
-    print(json.dumps(run(), indent=1))
