@@ -25,6 +25,7 @@ _DAY_MODULES: Final = (
 
 DAY_CODE: Final = sql_files.code_hash(
     _COLLECTORS / "contract.py",
+    _COLLECTORS / "contract_datasets.py",
     _COLLECTORS / "contract_usage.py",
     _COLLECTORS / "dataset.py",
     _COLLECTORS / "ids.py",
@@ -35,7 +36,7 @@ DAY_CODE: Final = sql_files.code_hash(
 
 TABLE_CODE: Final = sql_files.code_hash(
     *(SQL_ROOT / layer for layer in ("ddl", "registry", "core", "marts", "computed", "views", "checks")),
-    *(_PACKAGE / f"{name}.py" for name in ("build", "sql_files", "computed", "tax_statistics")),
+    *(_PACKAGE / f"{name}.py" for name in ("build", "sql_files", "computed", "sample_tables", "tax_statistics")),
 )
 """Version of the code that makes the tables; a publication made by another version is made again."""
 

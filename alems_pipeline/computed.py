@@ -6,11 +6,12 @@ from typing import Final
 import duckdb
 import polars as pl
 
+from alems_pipeline.sample_tables import sample_tables
 from alems_pipeline.sql_files import SqlFile
 
 
 def fill(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
-    """Insert the rows of a table of sql/computed, which stands there empty."""
+    """Insert the rows of a table of sql/computed, which stands there empty, or as the run before left it."""
     con.register("computed_rows", _ROWS[file.qualified_name](con).to_arrow())
     con.execute(f"INSERT INTO {file.qualified_name} BY NAME SELECT * FROM computed_rows")
     con.unregister("computed_rows")
@@ -25,4 +26,5 @@ def _tax_statistics(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 _ROWS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]]] = {
     "main.tax_statistics": _tax_statistics,
+    "ml.sample_tables": sample_tables,
 }

@@ -69,7 +69,7 @@ def prometheus_command(
     )
     with _progress("windows") as show:
         summary = prometheus.collect(
-            source, _landing(landing), query, first=_first(from_), last=_last(to), again=again, progress=show
+            source, landing_folder(landing), query, first=_first(from_), last=_last(to), again=again, progress=show
         )
     first, last = (time.strftime("%Y-%m-%d %H:%M:%S") for time in summary.asked)
     print(f"{summary.rows} windows of hosts from {first} to {last} UTC in {len(summary.files)} file(s)")
@@ -99,7 +99,7 @@ def carbon_intensity_command(
     with _progress("requests") as show:
         summary = carbon_intensity.collect(
             source,
-            _landing(landing),
+            landing_folder(landing),
             region=region,
             first=_first(from_),
             last=_last(to),
@@ -126,14 +126,14 @@ def workspaces_command(
     from collectors.sources import workspaces
 
     for origin in origins:
-        summary = workspaces.collect(origin, _landing(landing))
+        summary = workspaces.collect(origin, landing_folder(landing))
         dropped = ", ".join(f"{n} {kind}" for kind, n in summary.rows.items()) or "nothing new"
         print(f"{origin}: {dropped}; {summary.unchanged} unchanged")
         if summary.rejected:
             _note(f"{summary.rejected} {_NOT_UNDERSTOOD}")
 
 
-def _landing(given: Path | None) -> Path:
+def landing_folder(given: Path | None) -> Path:
     return given or Path(os.environ.get("ALEMS_WAREHOUSE") or "warehouse") / "landing"
 
 

@@ -7,6 +7,7 @@ validates against it and the data dictionary is made from it.
 from datetime import date
 from typing import Final
 
+from collectors.contract_datasets import ML_DATASETS
 from collectors.contract_usage import USAGE_DATASETS, USAGE_REJECTS
 from collectors.dataset import TS, B, I, R, T, optional, required
 from collectors.dataset import Column as Column
@@ -483,6 +484,7 @@ DATASETS: Final[dict[str, Dataset]] = {
         TASK_CATEGORIES,
         REJECTED_LINES,
         *USAGE_DATASETS,
+        *ML_DATASETS,
         ENERGY_SAMPLES,
         CPU_SAMPLES,
         INTERRUPT_SAMPLES,

@@ -9,6 +9,7 @@ import pytest
 
 from collectors import contract
 from collectors.contract import DATASETS, RECORD_DATASETS, SAMPLE_DATASETS
+from collectors.contract_datasets import ML_DATASETS
 from collectors.contract_usage import USAGE_DATASETS
 from collectors.dataset import TS, B, Dataset, I, R, T
 from collectors.sources.alems_values import RUN_RESULTS
@@ -104,7 +105,7 @@ REPLACED = {
 }  # fmt: skip
 
 
-NOT_OF_ALEMS = {"gpu_samples", "run_conditions", "rejected_lines", *(d.name for d in USAGE_DATASETS)}
+NOT_OF_ALEMS = {"gpu_samples", "run_conditions", "rejected_lines", *(d.name for d in (*USAGE_DATASETS, *ML_DATASETS))}
 
 
 @pytest.mark.parametrize("name", [name for name in DATASETS if name not in NOT_OF_ALEMS])
