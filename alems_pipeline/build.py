@@ -26,6 +26,7 @@ _DAY_MODULES: Final = (
 DAY_CODE: Final = sql_files.code_hash(
     _COLLECTORS / "contract.py",
     _COLLECTORS / "contract_datasets.py",
+    _COLLECTORS / "contract_outcomes.py",
     _COLLECTORS / "contract_usage.py",
     _COLLECTORS / "dataset.py",
     _COLLECTORS / "ids.py",

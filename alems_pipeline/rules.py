@@ -31,6 +31,7 @@ ALLOWED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("runs", "status"): ("completed", "partial", "failed"),
     ("orchestration_events", "phase"): ("planning", "execution", "waiting", "synthesis"),
     ("run_conditions", "value_type"): ("string", "int", "float", "bool"),
+    ("query_attempt", "status"): ("success", "failure", "retry"),
 }
 
 BELOW_ZERO: Final = ("_temp", "temp_c", "sample_time_s")

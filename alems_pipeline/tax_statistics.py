@@ -63,6 +63,8 @@ PAIR_SCHEMA: Final = pl.Schema(
         "agentic_baseline_id": pl.String(),
         "linear_u_idle_w": pl.Float64(),  # standard uncertainty of the mean idle power
         "agentic_u_idle_w": pl.Float64(),
+        "linear_successes": pl.Int64(),  # queries answered; NULL where nobody said
+        "agentic_successes": pl.Int64(),
         "exclusion_reason": pl.String(),  # why it is in no statistic; NULL where it is
     }
 )
@@ -74,7 +76,7 @@ _FLOATS: Final = (
     "ratio_geo", "ratio_geo_ci_lo", "ratio_geo_ci_hi", "ratio_of_totals", "rot_ci_lo", "rot_ci_hi", "ratio_mean_diag",
     "ratio_median", "tax_pct_of_linear", "tax_share_of_agentic", "log_ratio_sd", "between_task_sd", "within_task_sd",
     "t_stat", "p_t_log", "wilcoxon_w", "p_wilcoxon", "p_perm", "hedges_gz", "p_superiority", "p_holm", "mde_ratio_80",
-    "u_baseline_j",
+    "u_baseline_j", "linear_per_success_j", "agentic_per_success_j", "ratio_per_success",
 )  # fmt: skip
 
 RESULT_SCHEMA: Final = pl.Schema(
@@ -95,6 +97,7 @@ RESULT_SCHEMA: Final = pl.Schema(
         "n_excluded": pl.Int64(),
         "exclusion_reasons_json": pl.String(),
         **dict.fromkeys(_FLOATS, pl.Float64()),
+        "n_success_known": pl.Int64(),
         "ci_level": pl.Float64(),
         "n_resamples": pl.Int64(),
         "seed": pl.Int64(),
@@ -192,6 +195,7 @@ def _row(scope: str, group_key: Row, group: pl.DataFrame) -> Row:
         "seed": SEED,
         "scipy_version": scipy.__version__,
         "quality_flag": _quality(used["task_name"].n_unique()),
+        **_per_success(used),
     }
     if used.is_empty():
         return row
@@ -283,6 +287,17 @@ def _description(used: pl.DataFrame, tasks: _Tasks) -> Row:
         "mde_ratio_80": None if log_sd is None else minimum_detectable_ratio(log_sd, tasks.n),
         "u_baseline_j": _baseline_uncertainty(used),
     }
+
+
+def _per_success(used: pl.DataFrame) -> Row:
+    """Energy per query that succeeded, what the failed ones took included; nothing where success is not known."""
+    known = used.drop_nulls(["linear_successes", "agentic_successes"])
+    row: Row = {"n_success_known": known.height}
+    for kind in ("linear", "agentic"):
+        successes = int(known[f"{kind}_successes"].sum())
+        row[f"{kind}_per_success_j"] = math.fsum(known[f"{kind}_j"]) / successes if successes else None
+    linear, agentic = row["linear_per_success_j"], row["agentic_per_success_j"]
+    return row | {"ratio_per_success": agentic / linear if linear and agentic else None}
 
 
 def _inference(tasks: _Tasks) -> Row:

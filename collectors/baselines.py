@@ -1,7 +1,7 @@
 """The newest idle baseline of each hardware, kept beside landing so that later sessions can name it.
 
-One JSON file per hardware, `<landing>/../collector-state/baseline-<hw_id>.json`: the landed record itself. Losing it
-costs nothing but a new measurement.
+One JSON file per hardware, `<landing>/../collector-state/baseline-<hw_id>.json`: the landed record itself; of modelled
+power one per model too, `baseline-<hw_id>-<busy>-<idle>.json`. Losing it costs nothing but a new measurement.
 """
 
 import json
@@ -13,35 +13,38 @@ from typing import Any, Final
 
 from collectors.contract import IDLE_BASELINES
 from collectors.dataset import TS
+from collectors.sensors.cpu_model import ModelWatts
 
 MAX_AGE_S: Final = 86_400
 
 TIMES: Final = tuple(column.name for column in IDLE_BASELINES.columns if column.type == TS)
 
 
-def keep(landing: Path, record: Mapping[str, Any]) -> None:
-    """Keep a baseline's record as the newest of its hardware. Raises OSError."""
-    path = _path(landing, record["hw_id"])
+def keep(landing: Path, record: Mapping[str, Any], *, model: ModelWatts | None) -> None:
+    """Keep a baseline's record as the newest of its hardware and model. Raises OSError."""
+    path = _path(landing, record["hw_id"], model)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     part.write_text(json.dumps(record, default=datetime.isoformat))
     part.replace(path)
 
 
-def newest(landing: Path, hw_id: int, *, estimated: bool) -> dict[str, Any] | None:
+def newest(landing: Path, hw_id: int, *, model: ModelWatts | None) -> dict[str, Any] | None:
     """The hardware's baseline record, if it is of the last 24 hours and of the kind of energy read now.
 
-    `estimated`: by the CPU-time model, else by counters. None where there is none or its file cannot be read.
+    `model`: that by which energy is estimated; None where counters are read. None where there is none or its file
+    cannot be read.
     """
     try:
-        record = json.loads(_path(landing, hw_id).read_text())
+        record = json.loads(_path(landing, hw_id, model).read_text())
         age_s = datetime.now(UTC).timestamp() - record["timestamp"]
-        power = record["model_power_watts" if estimated else "package_power_watts"]
+        power = record["model_power_watts" if model else "package_power_watts"]
         record |= {name: datetime.fromisoformat(record[name]) for name in TIMES}
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return record if 0 <= age_s <= MAX_AGE_S and power is not None else None
 
 
-def _path(landing: Path, hw_id: int) -> Path:
-    return landing.parent / "collector-state" / f"baseline-{hw_id}.json"
+def _path(landing: Path, hw_id: int, model: ModelWatts | None) -> Path:
+    of_model = f"-{model.busy:g}-{model.idle:g}" if model else ""
+    return landing.parent / "collector-state" / f"baseline-{hw_id}{of_model}.json"

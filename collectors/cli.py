@@ -51,6 +51,12 @@ LandingOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON, also to a terminal.")]
 CountryOption = Annotated[str | None, typer.Option(help="ISO 3166 code of the grid region, e.g. DE.")]
+BusyWattsOption = Annotated[
+    float, typer.Option(min=0, help="Without an energy counter: power of a busy logical CPU, for the estimate.")
+]
+IdleWattsOption = Annotated[
+    float, typer.Option(min=0, help="Without an energy counter: power of an idle logical CPU, for the estimate.")
+]
 RepeatOption = Annotated[int, typer.Option(min=1, help="How many times.")]
 
 
@@ -77,11 +83,13 @@ def doctor(as_json: JsonOption = False) -> None:
 @app.command()
 def baseline(
     seconds: Annotated[int, typer.Option(min=1, help="Windows of one second to measure.")] = 30,
+    busy_watts: BusyWattsOption = 12.0,
+    idle_watts: IdleWattsOption = 1.0,
     landing: LandingOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the idle power of this host, for the runs of the next 24 hours. Leave the host alone meanwhile."""
-    session = _session(landing)
+    session = _session(landing, busy_watts, idle_watts)
     with _progress_bar() as on_progress:
         record = session.run_baseline(seconds=seconds, on_progress=on_progress)
     known = {name: value for name, value in record.items() if value is not None}
@@ -101,12 +109,14 @@ def run(
     command: Annotated[list[str], typer.Argument(metavar="-- CMD …", help="The command and its arguments.")],
     country: CountryOption = None,
     repeat: RepeatOption = 1,
+    busy_watts: BusyWattsOption = 12.0,
+    idle_watts: IdleWattsOption = 1.0,
     landing: LandingOption = None,
 ) -> None:
     """Measure a command. Its output and its exit code are passed on; what the collector says goes to stderr."""
     from collectors.session import Subject
 
-    session = _session(landing)
+    session = _session(landing, busy_watts, idle_watts)
     subject = Subject(experiment, task, model, provider, country)
     results = session.run_command(subject, workflow.value, command, repeat=repeat)
     for result in results:
@@ -130,6 +140,8 @@ def compare(
     country: CountryOption = None,
     repeat: RepeatOption = 3,
     cooldown: Annotated[float, typer.Option(min=0, help="Seconds to wait before each run.")] = 2.0,
+    busy_watts: BusyWattsOption = 12.0,
+    idle_watts: IdleWattsOption = 1.0,
     landing: LandingOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -139,7 +151,7 @@ def compare(
     commands = [shlex.split(line) for line in (linear, agentic)]
     if not all(commands):
         raise typer.BadParameter("--linear and --agentic each need a command")
-    session = _session(landing)
+    session = _session(landing, busy_watts, idle_watts)
     subject = Subject(experiment, task, model, provider, country)
     with _progress_bar() as on_progress:
         results = session.compare(subject, *commands, repeat=repeat, cooldown_s=cooldown, on_progress=on_progress)
@@ -186,10 +198,15 @@ cli_usage.register(app)
 cli_datasets.register(app)
 
 
-def _session(landing: Path | None) -> "Session":
+def _session(landing: Path | None, busy_watts: float, idle_watts: float) -> "Session":
+    from collectors.sensors.cpu_model import ModelWatts
     from collectors.session import Session
 
-    return Session(landing or default_landing(), tell=lambda message: _say(message, style="yellow"))
+    try:
+        watts = ModelWatts(busy_watts, idle_watts)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return Session(landing or default_landing(), tell=lambda message: _say(message, style="yellow"), watts=watts)
 
 
 def _end(session: "Session", results: Sequence["RunResult"]) -> int:

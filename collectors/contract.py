@@ -8,8 +8,9 @@ from datetime import date
 from typing import Final
 
 from collectors.contract_datasets import ML_DATASETS
+from collectors.contract_outcomes import OUTCOME_DATASETS
 from collectors.contract_usage import USAGE_DATASETS, USAGE_REJECTS
-from collectors.dataset import TS, B, I, R, T, optional, required
+from collectors.dataset import RUN_KEY, SOURCE, TS, B, I, R, T, optional, required
 from collectors.dataset import Column as Column
 from collectors.dataset import Dataset as Dataset
 
@@ -25,13 +26,6 @@ META_PRODUCER: Final = "alems.producer"
 META_PRODUCER_VERSION: Final = "alems.producer_version"
 META_HOST: Final = "alems.host"
 META_CREATED_AT: Final = "alems.created_at"
-
-RUN_KEY = required("run_key", I, "The run: stable id of (source_system, host, source_run_id, start_time_ns)")
-SOURCE = (
-    required("source_system", T, "What measured or recorded this: 'alems-collect', 'alems-store', …"),
-    required("host", T, "Host that was measured"),
-    required("recorded_at", TS, "When this record was written; of several records of one key the newest counts"),
-)
 
 EXPERIMENTS = Dataset(
     "experiments",
@@ -483,6 +477,7 @@ DATASETS: Final[dict[str, Dataset]] = {
         REPORTED_TAX,
         TASK_CATEGORIES,
         REJECTED_LINES,
+        *OUTCOME_DATASETS,
         *USAGE_DATASETS,
         *ML_DATASETS,
         ENERGY_SAMPLES,

@@ -63,3 +63,12 @@ def optional(name: str, type_: pa.DataType, doc: str) -> Column:
 def required(name: str, type_: pa.DataType, doc: str) -> Column:
     """A column that is never NULL."""
     return Column(name, type_, doc, required=True)
+
+
+RUN_KEY = required("run_key", I, "The run: stable id of (source_system, host, source_run_id, start_time_ns)")
+SOURCE = (
+    required("source_system", T, "What measured or recorded this: 'alems-collect', 'alems-store', …"),
+    required("host", T, "Host that was measured"),
+    required("recorded_at", TS, "When this record was written; of several records of one key the newest counts"),
+)
+"""What every record of a measuring source says of where it comes from."""

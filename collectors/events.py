@@ -30,6 +30,8 @@ CLOCK_MONOTONIC. The wall clock is enough; where both are given CLOCK_MONOTONIC 
     the step_id of the step that made the call.
 `{"type": "condition", "name": "temperature", "value": 0.2}`
     A named string, integer, float or bool of the run; the last line of a name counts. Optional: time_ns, mono_ns.
+    Two names mean something here: `success`, a bool, whether the run answered its query; `attempts`, an integer, how
+    often it tried. With them energy per successful query is known.
 """
 
 import itertools

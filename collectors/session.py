@@ -25,7 +25,7 @@ from collectors.measure import PRODUCER, Host, Place, Row, Run, RunResult, Tell,
 from collectors.process import CannotStart, Command, Interruptions
 from collectors.sensors import Sensor, idle_baseline
 from collectors.sensors.cpu import CpuSensor
-from collectors.sensors.cpu_model import BUSY_WATTS, IDLE_WATTS, CpuModelSensor
+from collectors.sensors.cpu_model import CpuModelSensor, ModelWatts
 from collectors.sensors.fingerprint import environment_config, hardware_config
 from collectors.sensors.gpu import GpuSensor
 from collectors.sensors.idle_baseline import WINDOWS
@@ -100,7 +100,8 @@ class Session:
     """Measures commands on this host and drops everything about them into a landing folder.
 
     `tell` is given each message once, one line each: what is estimated, what is not measured, why, and how to enable
-    it. The newest baseline of the hardware is kept beside landing, in `<landing>/../collector-state`.
+    it. The newest baseline of the hardware is kept beside landing, in `<landing>/../collector-state`. `watts` are those
+    of the estimate, where the host has no readable counter.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Session:
         landing: Path,
         *,
         tell: Tell = lambda message: None,
+        watts: ModelWatts | None = None,
         sys: Path = Path("/sys"),
         proc: Path = Path("/proc"),
     ) -> None:
@@ -116,7 +118,8 @@ class Session:
         self.place = Place(landing, socket.gethostname())
         self._tell_anyone = tell
         self._told: set[str] = set()
-        self._sensors = all_sensors(sys, proc)
+        self._watts = watts or ModelWatts()
+        self._sensors = all_sensors(sys, proc, self._watts)
         self.interrupted_by: int | None = None
         """The signal that ended the last series early."""
         self.energy_sensor = self._choose_energy_sensor()
@@ -131,6 +134,10 @@ class Session:
     def is_estimated(self) -> bool:
         """Whether energy is estimated from CPU time, because this host has no readable counter."""
         return self.energy_sensor.name == CpuModelSensor.name
+
+    @property
+    def _model(self) -> ModelWatts | None:
+        return self._watts if self.is_estimated else None
 
     def run_baseline(self, *, seconds: int = WINDOWS, on_progress: OnProgress = lambda progress: None) -> Row:
         """Measure idle power over windows of one second, drop it and keep it for the runs of the next 24 hours.
@@ -154,7 +161,7 @@ class Session:
         }
         self._drop_hardware()
         self.place.drop(contract.IDLE_BASELINES, [record], datetime.now(UTC).date())
-        baselines.keep(self.place.landing, record)
+        baselines.keep(self.place.landing, record, model=self._model)
         self._baseline = record
         return record
 
@@ -232,8 +239,8 @@ class Session:
         if reason is None:
             return rapl
         self._tell(
-            f"Energy is ESTIMATED from CPU time ({BUSY_WATTS:g} W per busy CPU, {IDLE_WATTS:g} W per idle one), not "
-            f"measured: {reason}"
+            f"Energy is ESTIMATED from CPU time ({self._watts.busy:g} W per busy CPU, {self._watts.idle:g} W per idle "
+            f"one; --busy-watts and --idle-watts say otherwise), not measured: {reason}"
         )
         return model
 
@@ -270,7 +277,7 @@ class Session:
     def _baseline_id(self) -> str | None:
         """The baseline of this session's runs: its own, or the newest one of this hardware that is young enough."""
         if self._baseline is None:
-            found = baselines.newest(self.place.landing, self.hardware["hw_id"], estimated=self.is_estimated)
+            found = baselines.newest(self.place.landing, self.hardware["hw_id"], model=self._model)
             if found is None:
                 self._tell(
                     "No idle baseline of this host from the last 24 hours: dynamic energy stays unknown; measure one "
@@ -388,11 +395,13 @@ class Session:
         interruptions.pass_on_to(None)
 
 
-def all_sensors(sys: Path = Path("/sys"), proc: Path = Path("/proc")) -> dict[str, Sensor]:
+def all_sensors(
+    sys: Path = Path("/sys"), proc: Path = Path("/proc"), watts: ModelWatts | None = None
+) -> dict[str, Sensor]:
     """Every sensor that there is, by name, whether or not this host has its source."""
     sensors: tuple[Sensor, ...] = (
         RaplSensor(sys),
-        CpuModelSensor(proc),
+        CpuModelSensor(proc, watts),
         CpuSensor(sys, proc),
         InterruptsSensor(proc),
         ThermalSensor(sys),

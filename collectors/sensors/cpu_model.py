@@ -1,19 +1,28 @@
 """The CPU-time energy model: an estimated counter for hosts whose energy nothing measures."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from collectors.contract import ENERGY_SAMPLES
 from collectors.sensors import Row
 from collectors.sensors.cpu_time import TICKS_PER_SECOND, CpuTime, open_stat, parse_total
 from collectors.sensors.files import KernelFile
 
-BUSY_WATTS: Final = 12.0
-IDLE_WATTS: Final = 1.0
+
+@dataclass(frozen=True, slots=True)
+class ModelWatts:
+    """Power of one logical CPU. Of hardware that is known better, say so: estimates of one host keep to one model."""
+
+    busy: float = 12.0
+    idle: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.idle <= self.busy <= 1000:
+            raise ValueError(f"{self.busy:g} W busy, {self.idle:g} W idle: need 0 ≤ idle ≤ busy ≤ 1000 W per CPU")
 
 
 class CpuModelSensor:
-    """Energy estimated as watts × CPU seconds over all logical CPUs: `busy_watts` while busy, `idle_watts` while idle.
+    """Energy estimated as watts × CPU seconds over all logical CPUs, busy and idle ones apart.
 
     A cumulative counter in model_energy_uj on package 0, from 0 at open(); it never falls. To be used only where RAPL
     is not available: the two are never mixed.
@@ -24,13 +33,12 @@ class CpuModelSensor:
     period_s = 0.1
     columns = ("package_index", "model_energy_uj")
 
-    def __init__(
-        self, proc: Path = Path("/proc"), *, busy_watts: float = BUSY_WATTS, idle_watts: float = IDLE_WATTS
-    ) -> None:
+    def __init__(self, proc: Path = Path("/proc"), watts: ModelWatts | None = None) -> None:
+        watts = watts or ModelWatts()
         self.warnings: list[str] = []
         self._proc = proc
-        self._busy_uj = busy_watts * 1e6 / TICKS_PER_SECOND
-        self._idle_uj = idle_watts * 1e6 / TICKS_PER_SECOND
+        self._busy_uj = watts.busy * 1e6 / TICKS_PER_SECOND
+        self._idle_uj = watts.idle * 1e6 / TICKS_PER_SECOND
         self._stat: KernelFile | None = None
         self._last = CpuTime(0, 0)
         self._busy_ticks = 0

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collectors import contract
+from collectors import contract, contract_outcomes
 from collectors.dataset import B, Dataset, I, R, T
 from collectors.drop import Drop, conform
 from collectors.ids import exp_key, run_key, stable_id, utc_from_ns
@@ -48,6 +48,8 @@ RECORD_TABLES: Final = {
     "orchestration_tax_summary": contract.REPORTED_TAX,
     "task_categories": contract.TASK_CATEGORIES,
 }
+OUTCOME_TABLES: Final = {dataset.name: dataset for dataset in contract_outcomes.OUTCOME_DATASETS}
+"""Tables that A-LEMS has from a later version on, and fills where somebody judges its answers or tags its runs."""
 RUN_TABLES: Final = {
     "orchestration_events": contract.ORCHESTRATION_EVENTS,
     "llm_interactions": contract.LLM_INTERACTIONS,
@@ -56,18 +58,20 @@ RUN_TABLES: Final = {
     "interrupt_samples": contract.INTERRUPT_SAMPLES,
     "thermal_samples": contract.THERMAL_SAMPLES,
 }
-TABLES: Final = {**RECORD_TABLES, **RUN_TABLES}
-"""A-LEMS's tables and the datasets to which they go; the second kind's rows belong to runs and only ever grow."""
+TABLES: Final = {**RECORD_TABLES, **OUTCOME_TABLES, **RUN_TABLES}
+"""A-LEMS's tables and the datasets to which they go; the last kind's rows belong to runs and only ever grow."""
 
 MADE_HERE: Final = {"run_key", "package_index", "source_interaction_id"}
 ID_COLUMNS: Final = {
     *("run_id", "exp_id", "hw_id", "env_id", "sample_id", "event_id", "interaction_id"),
     *("comparison_id", "linear_run_id", "agentic_run_id"),
+    *("exec_id", "attempt_id", "id", "tag_id", "hypothesis_id", "key_run_id", "key_exp_id"),
 }
 KEPT_AS_JSON: Final = {"runs": "reported_json", "orchestration_events": "detail_json"}
 OWN_RESULTS: Final = {
     "runs": RUN_RESULTS,
     "orchestration_events": {"duration_ns", "event_energy_uj", "tax_contribution_uj", "tax_percent"},
+    "query_execution": {"total_energy_uj"},
 }
 
 PAGE_ROWS: Final = 50_000
@@ -139,6 +143,7 @@ class _Import:
         self.experiments = {row.get("exp_id"): row for row in self._rows("experiments")}
         self.environments: dict[Any, int] = {}  # the store's env_id -> ours
         self.baseline_hardware: dict[Any, _Hardware] = {}
+        self.query_runs: dict[tuple[str, Any], _Run | None] = {}  # table and id of a query or attempt -> its run
         self.runs = dict(self._usable_runs())
         self.first_dates = self._first_dates()
         self.old = self._old_state()
@@ -158,6 +163,12 @@ class _Import:
         self._drop_records("runs", self._run_record)
         self._drop_records("orchestration_tax_summary", self._tax_record)
         self._drop_records("task_categories", self._category_record)
+        # In this order: an attempt belongs to the run of its query, a judgement to that of its attempt.
+        self._drop_records("query_execution", self._execution_record)
+        self._drop_records("query_attempt", self._attempt_record)
+        self._drop_records("hallucination_events", self._hallucination_record)
+        self._drop_records("tags", self._tag_record)
+        self._drop_records("hypotheses", self._hypothesis_record)
         lookup = _RunLookup(self.runs)
         for table in RUN_TABLES:
             self._drop_rows_of_runs(table, lookup)
@@ -178,7 +189,7 @@ class _Import:
 
     def _note_the_unknown(self) -> None:
         for table in TABLES:
-            if table not in self.columns:
+            if table not in self.columns and table not in OUTCOME_TABLES:
                 self.notes.append(f"{table}: the store has no such table")
         for table, columns in self.columns.items():
             if table not in TABLES:
@@ -263,7 +274,7 @@ class _Import:
 
     def _drop_records(self, table: str, make: Callable[[Row], _Dated | None]) -> None:
         """Drop the records that are new, or differ from what was dropped."""
-        dataset = RECORD_TABLES[table]
+        dataset = TABLES[table]
         before = self.old.records.get(dataset.name, {})
         now: dict[str, str] = {}
         pending: defaultdict[dt.date, list[Record]] = defaultdict(list)
@@ -292,7 +303,7 @@ class _Import:
 
     def _record(self, table: str, row: Row) -> Record:
         """The columns that the table shares with the contract, and where they come from."""
-        record = {c.name: self._fit(table, c.name, row.get(c.name), c.type) for c in RECORD_TABLES[table].columns}
+        record = {c.name: self._fit(table, c.name, row.get(c.name), c.type) for c in TABLES[table].columns}
         return record | {"source_system": SOURCE_SYSTEM, "host": self.host, "recorded_at": self.now}
 
     def _fit(self, table: str, column: str, value: Any, type_: pa.DataType) -> Any:
@@ -370,6 +381,52 @@ class _Import:
 
     def _category_record(self, row: Row) -> _Dated:
         return self._first_date("store", None), self._record("task_categories", row)
+
+    # Queries and what became of them; notes
+
+    def _execution_record(self, row: Row) -> _Dated | None:
+        run = self.runs.get(row.get("run_id", 0))
+        self.query_runs["query_execution", row["exec_id"]] = run
+        ids = {"source_exec_id": str(row["exec_id"])}
+        reported = self._fit("query_execution", "total_energy_uj", row.get("total_energy_uj"), I)
+        return self._outcome("query_execution", row, run, ids | {"reported_total_energy_uj": reported})
+
+    def _attempt_record(self, row: Row) -> _Dated | None:
+        run = self.query_runs.get(("query_execution", row.get("exec_id")))
+        self.query_runs["query_attempt", row["attempt_id"]] = run
+        ids = {"source_attempt_id": str(row["attempt_id"]), "source_exec_id": str(row.get("exec_id"))}
+        return self._outcome("query_attempt", row, run, ids)
+
+    def _hallucination_record(self, row: Row) -> _Dated | None:
+        run = self.query_runs.get(("query_attempt", row.get("attempt_id")))
+        ids = {"source_event_id": str(row["id"]), "source_attempt_id": str(row.get("attempt_id"))}
+        return self._outcome("hallucination_events", row, run, ids)
+
+    def _outcome(self, table: str, row: Row, run: _Run | None, values: Record) -> _Dated | None:
+        if run is None:
+            self.skipped[f"{table}: of runs that are missing"] += 1
+            return None
+        return run.date, self._record(table, row) | {"run_key": run.key, "host": run.hardware.host} | values
+
+    def _tag_record(self, row: Row) -> _Dated:
+        subject = self._subject("tagged", row.get("run_id"), row.get("exp_id"))
+        return self._first_date("store", None), self._record("tags", row) | subject | {
+            "source_tag_id": str(row["tag_id"])
+        }
+
+    def _hypothesis_record(self, row: Row) -> _Dated:
+        subject = self._subject("evidence", row.get("key_run_id"), row.get("key_exp_id"))
+        return self._first_date("store", None), self._record("hypotheses", row) | subject | {
+            "source_hypothesis_id": str(row["hypothesis_id"])
+        }
+
+    def _subject(self, what: str, run_id: Any, exp_id: Any) -> Record:
+        """The run and the experiment that a note is about, where it names one."""
+        run = self.runs.get(run_id)
+        return {
+            f"{what}_run_key": run.key if run else None,
+            f"{what}_exp_key": self._exp_key(exp_id) if exp_id in self.experiments else None,
+        }
 
     # Events, calls and samples
 

@@ -55,6 +55,10 @@ CREATE OR REPLACE TABLE main.tax_statistics (
     p_holm DOUBLE, -- p_t_log by Holm among the rows of one scope and energy source
     mde_ratio_80 DOUBLE, -- smallest ratio_geo above 1 found with 80 % power; NULL with one task
     u_baseline_j DOUBLE, -- standard uncertainty of diff_mean_j from idle power, correlated where runs share a baseline
+    linear_per_success_j DOUBLE, -- linear runs: sum / queries that succeeded, J, over pairs of which success is known
+    agentic_per_success_j DOUBLE, -- agentic runs: the same; NULL where none succeeded
+    ratio_per_success DOUBLE, -- agentic / linear of the two: by ratio_of_totals alone a program that gives up looks cheap
+    n_success_known BIGINT NOT NULL, -- pairs of which it is known whether both runs succeeded
     ci_level DOUBLE NOT NULL, -- level of all intervals
     n_resamples BIGINT NOT NULL, -- resamples of bootstrap and permutation test
     seed BIGINT NOT NULL, -- seed of both

@@ -1,5 +1,5 @@
 -- What statistics of the tax stand on: each pair, and each run that is in none, with the reason. Energies are dynamic.
--- depends: orchestration_tax_summary, run_pairing, runs, experiments, idle_baselines
+-- depends: orchestration_tax_summary, run_pairing, runs, experiments, idle_baselines, query_execution
 CREATE OR REPLACE TABLE main.tax_pairs (
     comparison_id BIGINT, -- pair; NULL of a run that is in none
     run_id BIGINT PRIMARY KEY, -- agentic run of the pair, or the run that is in none
@@ -18,11 +18,19 @@ CREATE OR REPLACE TABLE main.tax_pairs (
     agentic_baseline_id VARCHAR, -- idle baseline of the agentic run
     linear_u_idle_w DOUBLE, -- standard uncertainty of its mean idle power, W
     agentic_u_idle_w DOUBLE, -- the same of the agentic run
+    linear_successes BIGINT, -- queries that the linear run answered; NULL where nobody said of any of its queries
+    agentic_successes BIGINT, -- the same of the agentic run
     exclusion_reason VARCHAR -- why the run is in no pair; NULL of a pair
 );
 
 INSERT INTO main.tax_pairs BY NAME
-WITH known AS (
+WITH outcomes AS (
+    SELECT run_id, count(*) FILTER (success) AS n_successes
+    FROM main.query_execution
+    WHERE success IS NOT NULL
+    GROUP BY run_id
+),
+known AS (
     SELECT
         runs.run_id,
         runs.exp_id,
@@ -35,6 +43,7 @@ WITH known AS (
         runs.dynamic_energy_uj / 1e6 AS dynamic_j,
         runs.duration_ns / 1e9 AS duration_s,
         runs.baseline_id,
+        outcomes.n_successes,
         -- As in runs.dynamic_energy_u_uj: the windows are correlated; of GPUs the spread is not kept.
         CASE
             WHEN runs.energy_source IN ('rapl', 'model:cpu_time') AND sample_count > 1 THEN sqrt(
@@ -52,6 +61,7 @@ WITH known AS (
     FROM main.runs AS runs
     JOIN main.experiments AS experiments ON experiments.exp_id = runs.exp_id
     LEFT JOIN main.idle_baselines AS idle_baselines ON idle_baselines.baseline_id = runs.baseline_id
+    LEFT JOIN outcomes ON outcomes.run_id = runs.run_id
 )
 SELECT
     tax.comparison_id,
@@ -71,6 +81,8 @@ SELECT
     agentic.baseline_id AS agentic_baseline_id,
     linear.u_idle_w AS linear_u_idle_w,
     agentic.u_idle_w AS agentic_u_idle_w,
+    linear.n_successes AS linear_successes,
+    agentic.n_successes AS agentic_successes,
     NULL AS exclusion_reason
 FROM main.orchestration_tax_summary AS tax
 JOIN known AS linear ON linear.run_id = tax.linear_run_id

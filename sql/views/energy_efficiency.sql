@@ -1,8 +1,15 @@
 -- What a unit of work costs, by hardware, model, provider, task and form: dynamic energy per query, LLM call, token and
--- instruction, each over the runs that know both. A run answers one query. Measured and estimated runs apart; runs that
--- failed or ended early are left out.
--- depends: runs, experiments, task_categories
+-- instruction, each over the runs that know both; and per query that succeeded, what the failed ones took included, since
+-- a program that gives up is cheap. A run answers one query unless query_execution says more. Measured and estimated runs
+-- apart; runs that failed or ended early are left out.
+-- depends: runs, experiments, task_categories, query_execution
 CREATE OR REPLACE VIEW main.energy_efficiency AS
+WITH outcomes AS (
+    SELECT run_id, count(*) FILTER (success) AS n_succeeded, count(*) AS n_known
+    FROM main.query_execution
+    WHERE success IS NOT NULL
+    GROUP BY run_id
+)
 SELECT
     runs.hw_id, -- hardware
     experiments.provider, -- provider
@@ -13,6 +20,10 @@ SELECT
     runs.is_estimated, -- the energy is modelled, not measured
     count(*) AS n_runs, -- runs with a known dynamic energy
     avg(dynamic_energy_uj) / 1e3 AS mj_per_query, -- mean dynamic energy of a run, mJ
+    sum(n_known) AS n_queries_known, -- queries of which it is known whether they succeeded; NULL: none
+    sum(n_succeeded) AS n_queries_succeeded, -- of these: those that did
+    sum(dynamic_energy_uj) FILTER (WHERE n_known > 0) / 1e3 / nullif(sum(n_succeeded), 0)
+        AS mj_per_success, -- dynamic energy of the runs whose success is known / queries that succeeded, mJ
     sum(dynamic_energy_uj) FILTER (WHERE llm_calls > 0) / 1e3 / sum(llm_calls) FILTER (WHERE llm_calls > 0)
         AS mj_per_llm_call, -- dynamic mJ per LLM call
     sum(dynamic_energy_uj) FILTER (WHERE total_tokens > 0) / 1e6 / sum(total_tokens) FILTER (WHERE total_tokens > 0)
@@ -25,6 +36,7 @@ SELECT
 FROM main.runs AS runs
 JOIN main.experiments AS experiments ON experiments.exp_id = runs.exp_id
 LEFT JOIN main.task_categories AS categories ON categories.task_id = experiments.task_name
+LEFT JOIN outcomes ON outcomes.run_id = runs.run_id
 WHERE runs.dynamic_energy_uj IS NOT NULL
     AND NOT regexp_matches(runs.quality_flags, '"run_(failed|partial)"')
 GROUP BY ALL;

@@ -58,6 +58,11 @@ ENERGY_GOALS = (
     "main.v_tax_by_method",
     "main.v_reported_differences",
     "main.v_step_bill",
+    "main.energy_efficiency",
+    "main.hallucination_events",
+    "main.tags",
+    "main.hypotheses",
+    "main.tax_pairs",
     "daily.sample_audit",
 )
 """The last tables and views of the energy domain: with all that they read, they are the domain."""

@@ -105,7 +105,7 @@ def imported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def test_as_many_rows_land_as_the_tables_hold(imported: Imported) -> None:
-    for table, dataset in alems_store.TABLES.items():
+    for table, dataset in (alems_store.RECORD_TABLES | alems_store.RUN_TABLES).items():
         (count,) = query(imported.store, f"SELECT count(*) AS n FROM {table}")
         assert imported.summary.rows[dataset.name] == count["n"] == len(landed(imported.landing, dataset.name)), table
     assert imported.summary.notes == []
@@ -457,7 +457,7 @@ def test_a_store_without_hardware_is_named_after_its_file(store: Path, landing: 
 
 def test_a_newer_store_has_more(store: Path, landing: Path) -> None:
     with changing(store) as con:
-        con.execute("CREATE TABLE hallucination_events (id INTEGER PRIMARY KEY)")
+        con.execute("CREATE TABLE saved_experiments (saved_id INTEGER PRIMARY KEY)")
         con.execute("ALTER TABLE runs ADD COLUMN success_rate REAL")
         con.execute("ALTER TABLE orchestration_events ADD COLUMN tool_name TEXT")
         con.execute("ALTER TABLE energy_samples ADD COLUMN psys_energy_uj INTEGER")
@@ -467,9 +467,9 @@ def test_a_newer_store_has_more(store: Path, landing: Path) -> None:
         con.execute("UPDATE energy_samples SET psys_energy_uj = 9")
     summary = import_store(store, landing)
     assert summary.notes == [
-        "hallucination_events: no table of A-LEMS that is known here; left in the store",
         "orchestration_events.tool_name: no column that is known here; kept in detail_json",
         "runs.success_rate: no column that is known here; kept in reported_json",
+        "saved_experiments: no table of A-LEMS that is known here; left in the store",
         "thermal_samples.fan_rpm: no column that is known here; left in the store",
     ]
     assert {json.loads(r["reported_json"])["success_rate"] for r in landed(landing, "runs")} == {0.5}
@@ -477,6 +477,60 @@ def test_a_newer_store_has_more(store: Path, landing: Path) -> None:
     assert json.loads(first["detail_json"]) == {"event_energy_uj": 7, "tool_name": "search"}
     assert second["detail_json"] is None
     assert {r["psys_energy_uj"] for r in landed(landing, "energy_samples")} == {9}
+
+
+# The tables of a later A-LEMS, with its columns.
+OUTCOMES = """
+CREATE TABLE query_execution (exec_id INTEGER PRIMARY KEY, run_id INTEGER, goal_description TEXT, start_time TIMESTAMP,
+    end_time TIMESTAMP, success BOOLEAN, total_energy_uj INTEGER, num_attempts INTEGER, created_at TIMESTAMP);
+CREATE TABLE query_attempt (attempt_id INTEGER PRIMARY KEY, exec_id INTEGER, attempt_number INTEGER NOT NULL,
+    status TEXT, failure_type TEXT, energy_uj INTEGER, latency_ms REAL, created_at TIMESTAMP);
+CREATE TABLE hallucination_events (id INTEGER PRIMARY KEY, attempt_id INTEGER, is_hallucination BOOLEAN,
+    detection_method TEXT, confidence_score REAL, verified_answer TEXT, created_at TIMESTAMP);
+CREATE TABLE tags (tag_id INTEGER PRIMARY KEY, run_id INTEGER, exp_id INTEGER, label TEXT NOT NULL, category TEXT,
+    note TEXT, tagged_by TEXT, tagged_at TIMESTAMP);
+CREATE TABLE hypotheses (hypothesis_id INTEGER PRIMARY KEY, title TEXT NOT NULL, description TEXT, status TEXT,
+    evidence_for TEXT, evidence_against TEXT, key_run_id INTEGER, key_exp_id INTEGER, created_by TEXT,
+    created_at TIMESTAMP, updated_at TIMESTAMP);
+INSERT INTO query_execution VALUES (1, 2, 'capital of France', '2026-01-21 12:00:00', NULL, 1, 5, 2, NULL),
+    (2, 99, 'of no run', NULL, NULL, 0, NULL, 1, NULL);
+INSERT INTO query_attempt VALUES (7, 1, 1, 'retry', 'timeout', 2, 10.5, NULL), (8, 1, 2, 'success', NULL, 3, 9.5, NULL),
+    (9, 2, 1, 'failure', NULL, NULL, NULL, NULL);
+INSERT INTO hallucination_events VALUES (1, 7, 1, 'judge', 0.9, 'Paris', NULL);
+INSERT INTO tags VALUES (1, 2, NULL, 'warm', 'general', NULL, 'ada', '2026-01-22 08:00:00'),
+    (2, NULL, 1, 'paper', NULL, 'table 3', NULL, NULL);
+INSERT INTO hypotheses VALUES (1, 'agents waste', NULL, 'open', NULL, NULL, 2, 1, 'ada', NULL, NULL);
+"""
+
+
+def test_what_became_of_queries_lands_with_the_run_of_the_query(store: Path, landing: Path) -> None:
+    with changing(store) as con:
+        con.executescript(OUTCOMES)
+    summary = import_store(store, landing)
+    (start,) = (row["start_time_ns"] for row in query(store, "SELECT start_time_ns FROM runs WHERE run_id = 2"))
+    run_key = key("alems-store", "lab-laptop-a", 2, start)
+    (execution,) = landed(landing, "query_execution", RUN_DAY)
+    assert (execution["run_key"], execution["source_exec_id"], execution["success"]) == (run_key, "1", True)
+    assert (execution["num_attempts"], execution["reported_total_energy_uj"]) == (2, 5)
+    assert execution["start_time"] == dt.datetime(2026, 1, 21, 12, tzinfo=dt.UTC)
+    attempts = landed(landing, "query_attempt", RUN_DAY)
+    assert {(a["run_key"], a["source_exec_id"], a["status"], a["energy_uj"]) for a in attempts} == {
+        (run_key, "1", "retry", 2), (run_key, "1", "success", 3),
+    }  # fmt: skip
+    (judged,) = landed(landing, "hallucination_events", RUN_DAY)
+    assert (judged["run_key"], judged["source_attempt_id"], judged["is_hallucination"]) == (run_key, "7", True)
+    tags = {tag["label"]: (tag["tagged_run_key"], tag["tagged_exp_key"]) for tag in landed(landing, "tags")}
+    assert tags["warm"] == (run_key, None)
+    assert tags["paper"][0] is None and tags["paper"][1] is not None
+    (hypothesis,) = landed(landing, "hypotheses")
+    assert (hypothesis["evidence_run_key"], hypothesis["evidence_exp_key"]) == (run_key, tags["paper"][1])
+    assert summary.notes == [
+        "query_execution: of runs that are missing: 1 row(s) left out",
+        "query_attempt: of runs that are missing: 1 row(s) left out",
+    ]
+    with changing(store) as con:
+        con.execute("UPDATE query_execution SET success = 0 WHERE exec_id = 1")  # judged again
+    assert new_rows(import_store(store, landing)) == {"query_execution": 1}
 
 
 def test_values_of_a_wrong_type_cost_only_themselves(store: Path, landing: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from collectors.sensors import Sensor
 from collectors.sensors.cpu import CpuSensor, parse_cpuinfo_mhz
-from collectors.sensors.cpu_model import CpuModelSensor
+from collectors.sensors.cpu_model import CpuModelSensor, ModelWatts
 from collectors.sensors.cpu_time import TICKS_PER_SECOND, CpuTime, parse_stat, parse_total
 from collectors.sensors.idle_states import core_state
 from collectors.sensors.interrupts import InterruptsSensor, parse_interrupts
@@ -98,7 +98,7 @@ def test_the_model_gives_12_watts_busy_and_1_watt_idle_per_cpu(host: FakeHost) -
 
 def test_the_models_watts_are_parameters(host: FakeHost) -> None:
     host.stat(NO_TIME)
-    sensor = CpuModelSensor(host.proc, busy_watts=4.5, idle_watts=0.25)
+    sensor = CpuModelSensor(host.proc, ModelWatts(busy=4.5, idle=0.25))
     sensor.open()
     host.stat((2 * TICKS_PER_SECOND, 0, 0, 4 * TICKS_PER_SECOND, *NO_TIME[4:]))
     assert sensor.read() == [(0, 10_000_000)]

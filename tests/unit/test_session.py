@@ -17,6 +17,7 @@ from collectors.drop import conform
 from collectors.measure import describe_exit, pause_ns
 from collectors.process import Interruptions
 from collectors.sampler import Sampler
+from collectors.sensors.cpu_model import ModelWatts
 from collectors.session import Session, Subject, alternating
 from tests.unit.fake_host import FakeHost, unreadable
 
@@ -61,6 +62,24 @@ def test_a_host_without_counters_says_once_that_energy_is_estimated(host: FakeHo
     assert len(told) == len(set(told))
 
 
+def test_an_estimate_is_by_the_watts_that_were_given_and_so_is_its_baseline(host: FakeHost, tmp_path: Path) -> None:
+    for energy in host.sys.glob("class/powercap/*/energy_uj"):
+        unreadable(energy)
+    landing, watts = tmp_path / "landing", ModelWatts(busy=20.0, idle=0.5)
+    told: list[str] = []
+    session = Session(landing, tell=told.append, watts=watts, sys=host.sys, proc=host.proc)
+    assert "20 W per busy CPU, 0.5 W per idle one" in next(message for message in told if "ESTIMATED" in message)
+    session.energy_sensor.open()
+    host.stat((110, 0, 0, 300, 0, 0, 0, 0, 0, 0))  # 1 s busy and 2 s idle more
+    assert session.energy_sensor.read() == [(0, 21_000_000)]
+    session.energy_sensor.close()
+    baselines.keep(landing, baseline_record(model_power_watts=0.5, package_power_watts=None), model=watts)
+    assert baselines.newest(landing, HW_ID, model=watts) is not None
+    assert baselines.newest(landing, HW_ID, model=ModelWatts()) is None, "of another model"
+    with pytest.raises(ValueError, match="idle ≤ busy"):
+        ModelWatts(busy=1.0, idle=2.0)
+
+
 def test_the_doctor_says_why_and_how(host: FakeHost) -> None:
     findings = {finding.sensor: finding for finding in examine(host.sys, host.proc)}
     assert set(findings) == {"rapl", "cpu_model", "cpu", "interrupts", "thermal", "gpu", "perf"}
@@ -88,16 +107,16 @@ def baseline_record(**changes: Any) -> dict[str, Any]:
 
 def test_a_kept_baseline_comes_back_as_it_was(tmp_path: Path) -> None:
     record = baseline_record()
-    baselines.keep(tmp_path / "landing", record)
-    assert baselines.newest(tmp_path / "landing", HW_ID, estimated=False) == record
+    baselines.keep(tmp_path / "landing", record, model=None)
+    assert baselines.newest(tmp_path / "landing", HW_ID, model=None) == record
     assert conform(contract.IDLE_BASELINES, {name: [value] for name, value in record.items()}).num_rows == 1
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [f"baseline-{HW_ID}.json"]
 
 
 def test_the_newest_baseline_is_kept(tmp_path: Path) -> None:
     for name in ("b1", "b2"):
-        baselines.keep(tmp_path / "landing", baseline_record(baseline_id=name))
-    found = baselines.newest(tmp_path / "landing", HW_ID, estimated=False)
+        baselines.keep(tmp_path / "landing", baseline_record(baseline_id=name), model=None)
+    found = baselines.newest(tmp_path / "landing", HW_ID, model=None)
     assert found is not None and found["baseline_id"] == "b2"
 
 
@@ -117,16 +136,16 @@ def ago(**span: int) -> float:
     ids=["new", "23 hours", "25 hours", "from the future", "estimated, where energy is counted now"],
 )
 def test_only_a_young_baseline_of_the_same_kind_counts(tmp_path: Path, record: dict[str, Any], usable: bool) -> None:
-    baselines.keep(tmp_path / "landing", record)
-    assert (baselines.newest(tmp_path / "landing", HW_ID, estimated=False) is not None) == usable
-    assert baselines.newest(tmp_path / "landing", HW_ID + 1, estimated=False) is None, "of other hardware"
+    baselines.keep(tmp_path / "landing", record, model=None)
+    assert (baselines.newest(tmp_path / "landing", HW_ID, model=None) is not None) == usable
+    assert baselines.newest(tmp_path / "landing", HW_ID + 1, model=None) is None, "of other hardware"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"timestamp": "now"}', json.dumps({"timestamp": 1})])
 def test_a_broken_baseline_file_is_none(tmp_path: Path, content: str) -> None:
-    baselines.keep(tmp_path / "landing", baseline_record())
+    baselines.keep(tmp_path / "landing", baseline_record(), model=None)
     (tmp_path / f"collector-state/baseline-{HW_ID}.json").write_text(content)
-    assert baselines.newest(tmp_path / "landing", HW_ID, estimated=False) is None
+    assert baselines.newest(tmp_path / "landing", HW_ID, model=None) is None
 
 
 def test_a_measured_baseline_serves_this_session_and_the_next(host: FakeHost, tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ def pair(number: int, task: str | None, linear_j: float | None, agentic_j: float
         "agentic_baseline_id": "idle",
         "linear_u_idle_w": 0.1,
         "agentic_u_idle_w": 0.1,
+        "linear_successes": None,
+        "agentic_successes": None,
         "exclusion_reason": None,
     } | values
 
@@ -102,6 +104,19 @@ def test_a_single_pair_by_hand() -> None:
         "mde_ratio_80",
     ):
         assert row[name] is None
+
+
+def test_energy_per_success_charges_failed_queries_to_those_that_succeeded() -> None:
+    """Agents that fail half of the time are cheap by run (1.5 times) and dear by answer (3 times)."""
+    known = [pair(n, f"t{n}", 2.0, 3.0, linear_successes=1, agentic_successes=n % 2) for n in range(4)]
+    unknown = pair(4, "t4", 100.0, 100.0, linear_successes=1)
+    row = of_all([*known, unknown])
+    assert (row["n_pairs"], row["n_success_known"]) == (5, 4)
+    assert (row["linear_per_success_j"], row["agentic_per_success_j"]) == (2.0, 6.0)
+    assert row["ratio_per_success"] == 3.0
+    none = of_all([pair(1, "t", 2.0, 3.0, linear_successes=0, agentic_successes=0), pair(2, "t", 2.0, 3.0)])
+    assert none["n_success_known"] == 1
+    assert none["linear_per_success_j"] is none["ratio_per_success"] is None
 
 
 def test_repetitions_of_one_task_are_one_observation() -> None:
