@@ -10,6 +10,10 @@ WITH findings AS (
     FROM main.runs
     WHERE total_energy_uj IS NULL
     UNION ALL
+    SELECT 'runs', 'runs without samples, whose energy is what their source had written', count(*)
+    FROM main.runs
+    WHERE energy_source = 'reported'
+    UNION ALL
     SELECT 'runs', 'runs whose energy is estimated, not measured', count(*)
     FROM main.runs
     WHERE is_estimated

@@ -4,6 +4,7 @@
 -- hardware_unknown, environment_unknown: the record that the run names did not land, its id is NULL;
 -- duplicate_run_number: another run of the experiment has this number, so run_number is NULL and nothing is paired by it;
 -- no_samples: no energy samples, no energies; not_covered: they do not reach the run's start or end, no energies;
+-- reported: no energy samples, the total is what the source had written, by its own rule, without bounds;
 -- nearest_sample: start or end lies just outside the samples, the nearest counter value is taken;
 -- gaps, resets, hidden_wraps: energy samples are missing in the run; a counter was reset (the energy before it is lost); a
 -- counter may have wrapped unseen (the energy is a lower bound);
@@ -123,8 +124,8 @@ CREATE OR REPLACE TABLE main.runs (
     hardware_key VARCHAR, -- canonical hardware; NULL until the registry of hardware is there
     framework_key VARCHAR, -- canonical framework; NULL until the registry of frameworks is there
     gpu_energy_uj BIGINT, -- all GPUs
-    energy_source VARCHAR, -- what the total is: rapl, nvml, rapl+nvml or model:cpu_time
-    is_estimated BOOLEAN, -- the energy is modelled, not measured; NULL where there is no energy
+    energy_source VARCHAR, -- what the total is: rapl, nvml, rapl+nvml or model:cpu_time; reported: see quality_flags
+    is_estimated BOOLEAN, -- the energy is modelled, not measured; NULL where there is no energy, or where only its source knows
     sample_coverage DOUBLE, -- share of the run's time that lies between energy samples, gaps taken off
     energy_lo_uj BIGINT, -- the total energy is certainly not less
     energy_hi_uj BIGINT, -- the total energy is certainly not more; NULL where there is no bound
@@ -244,6 +245,7 @@ baselines AS (
         idle.run_id,
         try_cast(
             CASE run_energy.energy_source
+                WHEN 'reported' THEN package_uj -- what A-LEMS reports is the package
                 WHEN 'rapl' THEN package_uj + CASE WHEN dram_energy_uj IS NULL THEN 0 ELSE dram_uj END
                 WHEN 'rapl+nvml' THEN package_uj + CASE WHEN dram_energy_uj IS NULL THEN 0 ELSE dram_uj END + gpu_uj
                 WHEN 'nvml' THEN gpu_uj
@@ -292,7 +294,8 @@ measured AS (
         events.execution_time_ms,
         events.synthesis_time_ms,
         run_energy.* EXCLUDE (run_id, run_date, psys_energy_uj, model_energy_uj, n_packages),
-        run_energy.energy_source = 'model:cpu_time' AS is_estimated,
+        CASE WHEN run_energy.energy_source <> 'reported' THEN run_energy.energy_source = 'model:cpu_time' END
+            AS is_estimated,
         run_telemetry.cpu_busy_mhz,
         run_telemetry.cpu_avg_mhz,
         run_telemetry.mean_temp_c AS package_temp_celsius,
@@ -475,7 +478,7 @@ SELECT
         CASE WHEN lacks_hardware THEN '"hardware_unknown"' END,
         CASE WHEN lacks_environment THEN '"environment_unknown"' END,
         CASE WHEN has_taken_number THEN '"duplicate_run_number"' END,
-        CASE WHEN energy_source IS NULL THEN '"no_samples"' WHEN total_energy_uj IS NULL THEN '"not_covered"' END,
+        CASE WHEN energy_source IS NULL THEN '"no_samples"' WHEN energy_source = 'reported' THEN '"reported"' WHEN total_energy_uj IS NULL THEN '"not_covered"' END,
         CASE WHEN start_missing_ns > 0 OR end_missing_ns > 0 THEN '"nearest_sample"' END,
         CASE WHEN n_gaps > n_resets THEN '"gaps"' END,
         CASE WHEN n_resets > 0 THEN '"resets"' END,

@@ -1,14 +1,14 @@
 -- The energy of a run: what the counters grew by between its start and its end, with certain bounds and how much of the
--- run was observed. A run without samples has a row of NULLs.
+-- run was observed. A run without samples has the total that its source had written, where it is above 0, and no bounds.
 -- depends: stage.runs, stage.energy_sampling, daily.run_gaps, daily.edge_counters, daily.edge_gpu_counters
 -- unique: run_id
 CREATE TABLE IF NOT EXISTS main.run_energy (
     run_id BIGINT NOT NULL, -- run
     run_date DATE NOT NULL, -- landing date of the run
-    total_energy_uj BIGINT, -- package, DRAM where measured and GPU where measured; or the model
+    total_energy_uj BIGINT, -- package, DRAM where measured and GPU where measured; or the model; or as reported
     energy_lo_uj BIGINT, -- the total is certainly not less
     energy_hi_uj BIGINT, -- the total is certainly not more; NULL where a reset or a hidden wrap leaves no bound
-    energy_source VARCHAR, -- what the total is: rapl, nvml, rapl+nvml or model:cpu_time
+    energy_source VARCHAR, -- what the total is: rapl, nvml, rapl+nvml or model:cpu_time; reported
     pkg_energy_uj BIGINT, -- all packages
     core_energy_uj BIGINT, -- all cores, a part of package
     uncore_energy_uj BIGINT, -- uncore, a part of package
@@ -33,7 +33,7 @@ WHERE run_date = getvariable('day');
 
 INSERT INTO main.run_energy BY NAME
 WITH day_runs AS (
-    SELECT run_id, start_time_ns, end_time_ns
+    SELECT run_id, start_time_ns, end_time_ns, reported_total_energy_uj
     FROM stage.runs
     WHERE landing_date = getvariable('day')
 ),
@@ -56,10 +56,12 @@ differences AS (
         day_runs.run_id,
         start_time_ns,
         end_time_ns,
-        starts.energy_source,
+        -- A-LEMS writes 0 where it measured nothing, and where a counter wrapped.
+        starts.energy_source IS NULL AND reported_total_energy_uj > 0 AS is_reported,
+        CASE WHEN is_reported THEN 'reported' ELSE starts.energy_source END AS energy_source,
         starts.missing_ns AS start_missing_ns,
         ends.missing_ns AS end_missing_ns,
-        ends.total_uj - starts.total_uj AS total_energy_uj,
+        CASE WHEN is_reported THEN reported_total_energy_uj ELSE ends.total_uj - starts.total_uj END AS total_energy_uj,
         greatest(ends.total_lower_uj - starts.total_upper_uj, 0) AS energy_lo_uj,
         ends.total_upper_uj - starts.total_lower_uj AS energy_hi_uj,
         ends.pkg_uj - starts.pkg_uj AS pkg_energy_uj,
@@ -92,7 +94,7 @@ SELECT
     differences.run_id,
     getvariable('day') AS run_date,
     total_energy_uj,
-    CASE WHEN total_energy_uj IS NOT NULL THEN energy_lo_uj END AS energy_lo_uj,
+    CASE WHEN total_energy_uj IS NOT NULL AND NOT is_reported THEN energy_lo_uj END AS energy_lo_uj,
     CASE
         WHEN coalesce(gaps.n_resets, 0) + n_gpu_resets > 0 THEN NULL
         WHEN gaps.n_gaps > 0 AND sampling.n_hidden_wrap_gaps > 0 THEN NULL

@@ -52,7 +52,7 @@ JOIN totals
     ON totals.exp_id = ordered.exp_id
     AND totals.hw_id IS NOT DISTINCT FROM ordered.hw_id
     AND totals.workflow_type = ordered.workflow_type
-    AND totals.is_estimated = ordered.is_estimated
+    AND totals.is_estimated IS NOT DISTINCT FROM ordered.is_estimated
 WINDOW by_time AS (
     PARTITION BY ordered.exp_id, ordered.hw_id, ordered.workflow_type, ordered.is_estimated
     ORDER BY position

@@ -29,6 +29,7 @@ baselines AS (
         *,
         try_cast(
             CASE energy_source
+                WHEN 'reported' THEN package_uj
                 WHEN 'rapl' THEN package_uj + CASE WHEN has_dram THEN dram_uj ELSE 0 END
                 WHEN 'rapl+nvml' THEN package_uj + CASE WHEN has_dram THEN dram_uj ELSE 0 END + gpu_uj
                 WHEN 'nvml' THEN gpu_uj

@@ -63,6 +63,7 @@ ENERGY_GOALS = (
     "main.tags",
     "main.hypotheses",
     "main.tax_pairs",
+    "main.run_quality",
     "daily.sample_audit",
 )
 """The last tables and views of the energy domain: with all that they read, they are the domain."""

@@ -332,6 +332,10 @@ def _figures(world: World) -> None:
         ("from calls", 5.0, {"instructions": 0, "cycles": 0}),
         ("steps", 5.0, {}),
     )  # fmt: skip
+    for number, reported_uj in ((98, 50_000_000), (99, 0)):
+        name = "reported" if reported_uj else "reported 0"
+        world.add_run(name, experiment, start_ns=DAY_NS + 3_000 * SECOND + number, host="i7", hw_id=hw_id,
+                      baseline_id="idle", run_number=number, reported_total_energy_uj=reported_uj)  # fmt: skip
     for number, (name, watts, more) in enumerate(runs):
         start = DAY_NS + (2_000 + 20 * number) * SECOND
         run_id = world.add_run(name, experiment, start_ns=start, host="i7", hw_id=hw_id, baseline_id="idle",
@@ -363,6 +367,21 @@ def test_worked_values_of_the_baseline(world: World) -> None:
     assert run["total_energy_uj"] == 50_000_000
     assert run["dynamic_energy_uj"] == 50_000_000 - 17_959_955
     assert run["avg_power_watts"] == pytest.approx(5.0)
+
+
+def test_run_without_samples_has_the_energy_that_its_store_wrote(world: World) -> None:
+    run = run_of(world, "reported")
+    assert (run["energy_source"], run["is_estimated"], run["total_energy_uj"]) == ("reported", None, 50_000_000)
+    # The idle power of package, 1.7959955 W, over 10 s.
+    assert run["dynamic_energy_uj"] == 50_000_000 - 17_959_955
+    for unknown in ("energy_lo_uj", "energy_hi_uj", "sample_coverage", "dynamic_energy_u_uj", "pkg_energy_uj"):
+        assert run[unknown] is None
+    assert "reported" in flags_of(world, "reported")
+    quality = world.row("FROM run_quality WHERE run_id = ?", run["run_id"])
+    assert (quality["experiment_valid"], quality["reasons"]) == (False, '["reported"]')
+    nothing = run_of(world, "reported 0")
+    assert (nothing["energy_source"], nothing["total_energy_uj"]) == (None, None), "what a wrap left is no energy"
+    assert "no_samples" in flags_of(world, "reported 0")
 
 
 def test_ratios_of_a_run(world: World) -> None:
