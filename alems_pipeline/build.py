@@ -37,7 +37,10 @@ DAY_CODE: Final = sql_files.code_hash(
 
 TABLE_CODE: Final = sql_files.code_hash(
     *(SQL_ROOT / layer for layer in ("ddl", "registry", "core", "marts", "computed", "views", "checks")),
-    *(_PACKAGE / f"{name}.py" for name in ("build", "sql_files", "computed", "sample_tables", "tax_statistics")),
+    *(
+        _PACKAGE / f"{name}.py"
+        for name in ("baseline_model", "build", "sql_files", "computed", "sample_tables", "tax_statistics")
+    ),
 )
 """Version of the code that makes the tables; a publication made by another version is made again."""
 

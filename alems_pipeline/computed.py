@@ -24,7 +24,15 @@ def _tax_statistics(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return tax_statistics.tax_statistics(con.sql(f"SELECT {columns} FROM main.tax_pairs").pl())
 
 
+def _ml_baseline_error(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    from alems_pipeline import baseline_model
+
+    roles = dict(con.execute("SELECT name, role FROM main.ml_feature_dictionary").fetchall())
+    return baseline_model.held_out_error(con.sql("FROM main.ml_feature_table").pl(), roles)
+
+
 _ROWS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]]] = {
+    "main.ml_baseline_error": _ml_baseline_error,
     "main.tax_statistics": _tax_statistics,
     "ml.sample_tables": sample_tables,
 }

@@ -76,6 +76,9 @@ def table_metadata(con: duckdb.DuckDBPyConnection, file: SqlFile) -> dict[str, A
     if file.kind == "table":
         [(n_rows,)] = con.execute(f"SELECT count(*) FROM {file.qualified_name}").fetchall()
         metadata["dagster/row_count"] = n_rows
+        if file.layer == "computed" and n_rows == 1:  # figures of the whole, to be seen over time
+            row = con.execute(f"FROM {file.qualified_name}").fetchall()[0]
+            metadata |= {column[0]: value for column, value in zip(columns, row, strict=True) if value is not None}
     return metadata
 
 

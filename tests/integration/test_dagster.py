@@ -80,6 +80,9 @@ def test_jobs_run_and_carry_metadata(example_landing: Path, tmp_path: Path) -> N
         assert total.type == "BIGINT" and total.description
         lineage = metadata["dagster/column_lineage"].value.deps_by_column
         assert dg.TableColumnDep(dg.AssetKey("stage"), "start_time_ns") in lineage["start_time_ns"]
+        [error] = [e for e in tables.get_asset_materialization_events() if e.asset_key.path == ["ml_baseline_error"]]
+        figures = error.materialization.metadata
+        assert 0 < figures["held_out_mae_j"].value < figures["mean_mae_j"].value
         evaluations = tables.get_asset_check_evaluations()
         assert evaluations and all(e.passed or not e.blocking for e in evaluations)
     with Warehouse(home).read() as con:

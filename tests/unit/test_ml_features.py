@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LassoCV
+from sklearn.linear_model import LassoCV, RidgeCV
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from typer.testing import CliRunner
 
 from alems_pipeline import sql_files
+from alems_pipeline.baseline_model import PENALTIES, held_out_error
 from alems_pipeline.cli import app
 from alems_pipeline.warehouse import Warehouse, connect_published
 from collectors.ids import stable_id
@@ -146,10 +147,36 @@ def test_an_empty_warehouse_has_an_empty_feature_table(tmp_path: Path) -> None:
     assert {row["null_share"] for row in described} == {None}
 
 
+def test_the_baseline_model_errs_as_scikit_learns_does(home: Path) -> None:
+    """Ridge regression on the same columns, each session predicted by a model of the others."""
+    table = query(home, "FROM main.ml_feature_table ORDER BY run_id")
+    [row] = query(home, "FROM main.ml_baseline_error").to_dicts()
+    frame, columns = numbers_and_words(table, roles(home))
+    model = make_pipeline(columns, StandardScaler(), RidgeCV(alphas=PENALTIES))
+    error, naive = held_out_errors(model, frame, table)
+    assert row["held_out_mae_j"] == pytest.approx(error, abs=1e-5)
+    assert row["mean_mae_j"] == pytest.approx(naive, abs=1e-5)
+    assert (row["n_runs"], row["n_groups"], row["n_features"]) == (40, 4, frame.width)
+    assert row["held_out_mae_j"] < row["mean_mae_j"] * 0.6
+
+
+@pytest.mark.parametrize("change", [pl.lit(None, pl.Float64).alias(TARGET), pl.lit(True).alias("is_estimated")])
+def test_without_measured_energies_nothing_is_said_of_the_features(home: Path, change: pl.Expr) -> None:
+    table = query(home, "FROM main.ml_feature_table").with_columns(change)
+    assert held_out_error(table, roles(home)).is_empty()
+
+
 def test_a_linear_model_predicts_dynamic_energy_of_sessions_it_has_not_seen(home: Path) -> None:
     """The lasso on all leak-free features; each session is predicted by a model of the others."""
     table = query(home, "FROM main.ml_feature_table ORDER BY run_id")
-    of = roles(home)
+    frame, columns = numbers_and_words(table, roles(home))
+    error, naive = held_out_errors(make_pipeline(columns, LassoCV(max_iter=50_000)), frame, table)
+    # Measured: 6.6 J where guessing the mean errs by 16.2 J; the energies lie between 19 and 79 J.
+    assert error < naive / 2
+
+
+def numbers_and_words(table: pl.DataFrame, of: dict[str, str]) -> tuple[pl.DataFrame, Any]:
+    """The features, and what makes numbers of them."""
     names = [name for name in table.columns if of[name] == "feature" and table[name].null_count() < table.height]
     numbers = [name for name in names if table[name].dtype.is_numeric() or table[name].dtype == pl.Boolean]
     words = [name for name in names if table[name].dtype == pl.String]
@@ -157,17 +184,15 @@ def test_a_linear_model_predicts_dynamic_energy_of_sessions_it_has_not_seen(home
         *(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in numbers),
         *(pl.col(name).fill_null("") for name in words),
     )
-    target = table[TARGET].to_numpy()
-    groups = table["split_group"].to_numpy()
-    model = make_pipeline(
-        make_column_transformer(
-            (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
-            (OneHotEncoder(handle_unknown="ignore"), words),
-        ),
-        LassoCV(max_iter=50_000),
+    return frame, make_column_transformer(
+        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), words),
     )
+
+
+def held_out_errors(model: Any, frame: pl.DataFrame, table: pl.DataFrame) -> tuple[float, float]:
+    """Mean absolute error of a model, and of guessing the mean."""
+    target, groups = table[TARGET].to_numpy(), table["split_group"].to_numpy()
     predicted = cross_val_predict(model, frame, target, groups=groups, cv=LeaveOneGroupOut())
     mean = np.array([target[groups != group].mean() for group in groups])
-    error, naive = (float(np.abs(guess - target).mean()) for guess in (predicted, mean))
-    # Measured: 6.6 J where guessing the mean errs by 16.2 J; the energies lie between 19 and 79 J.
-    assert error < naive / 2
+    return float(np.abs(predicted - target).mean()), float(np.abs(mean - target).mean())
