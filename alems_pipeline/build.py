@@ -27,6 +27,7 @@ DAY_CODE: Final = sql_files.code_hash(
     _COLLECTORS / "contract.py",
     _COLLECTORS / "contract_datasets.py",
     _COLLECTORS / "contract_outcomes.py",
+    _COLLECTORS / "contract_tracking.py",
     _COLLECTORS / "contract_usage.py",
     _COLLECTORS / "dataset.py",
     _COLLECTORS / "ids.py",

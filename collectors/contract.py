@@ -9,6 +9,7 @@ from typing import Final
 
 from collectors.contract_datasets import ML_DATASETS
 from collectors.contract_outcomes import OUTCOME_DATASETS
+from collectors.contract_tracking import TRACKING_DATASETS
 from collectors.contract_usage import USAGE_DATASETS, USAGE_REJECTS
 from collectors.dataset import RUN_KEY, SOURCE, TS, B, I, R, T, optional, required
 from collectors.dataset import Column as Column
@@ -480,6 +481,7 @@ DATASETS: Final[dict[str, Dataset]] = {
         *OUTCOME_DATASETS,
         *USAGE_DATASETS,
         *ML_DATASETS,
+        *TRACKING_DATASETS,
         ENERGY_SAMPLES,
         CPU_SAMPLES,
         INTERRUPT_SAMPLES,

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 
 from collectors import contract, contract_outcomes
 from collectors.dataset import B, Dataset, I, R, T
-from collectors.drop import Drop, conform
 from collectors.ids import exp_key, run_key, stable_id, utc_from_ns
 from collectors.sources.alems_values import (
     CPU_SAMPLE_ZERO_IS_MISSING,
@@ -32,6 +31,7 @@ from collectors.sources.alems_values import (
     utc_time,
     without_false_zeros,
 )
+from collectors.sources.day_writer import DayWriter
 from collectors.sources.import_state import ImportState, load_state, record_hash, save_state, state_path
 from collectors.sources.sqlite_file import SqliteFile, StoreUnreadable, open_unchanged
 
@@ -76,7 +76,6 @@ OWN_RESULTS: Final = {
 
 PAGE_ROWS: Final = 50_000
 WIDE_PAGE_ROWS: Final = 1_000  # of tables whose rows hold prompts or a hundred columns
-MAX_BUFFERED_BYTES: Final = 64 << 20
 MAX_LEFT_OUT: Final = 1_000
 
 Record: TypeAlias = dict[str, Any]
@@ -152,7 +151,8 @@ class _Import:
             run_keys={str(run_id): run.key for run_id, run in self.runs.items()},
             last_rowid={table: limit for table, limit in self.limits.items() if table in RUN_TABLES},
         )
-        self.writer = _Writer(landing, self.host)
+        self.writer = DayWriter(landing, self.host, SOURCE_SYSTEM)
+        self.writer.rows.update({dataset.name: 0 for dataset in TABLES.values()})
 
     def run(self) -> ImportSummary:
         # In this order: experiments and runs name environments by the ids given to them first.
@@ -505,38 +505,6 @@ class _RunLookup:
         self.keys = pa.array([run.key for run in runs.values()], I)
         self.dates = pa.array([run.date for run in runs.values()], pa.date32())
         self.has = {d: pa.array([d in run.hardware.domains for run in runs.values()], B) for d in RAPL_NAMES}
-
-
-class _Writer:
-    """The drops of one import, by dataset and day, all written when together they fill the memory allowed."""
-
-    def __init__(self, landing: Path, host: str) -> None:
-        self.landing = landing
-        self.host = host
-        self.rows: Counter[str] = Counter({dataset.name: 0 for dataset in TABLES.values()})
-        self.files: list[Path] = []
-        self._drops: dict[tuple[str, dt.date], Drop] = {}
-        self._bytes = 0
-
-    def write(self, dataset: Dataset, date: dt.date, columns: pa.Table | dict[str, list[Any]]) -> None:
-        if isinstance(columns, pa.Table):
-            columns = {name: columns.column(name) for name in columns.column_names}
-        rows = conform(dataset, columns)
-        drop = self._drops.get((dataset.name, date))
-        if drop is None:
-            drop = Drop(self.landing, dataset, host=self.host, producer=SOURCE_SYSTEM, date=date)
-            self._drops[dataset.name, date] = drop
-        if path := drop.write_table(rows):
-            self.files.append(path)
-        self.rows[dataset.name] += rows.num_rows
-        self._bytes += rows.nbytes
-        if self._bytes >= MAX_BUFFERED_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        self.files += [path for drop in self._drops.values() if (path := drop.flush())]
-        self._drops.clear()
-        self._bytes = 0
 
 
 _SAFE: Final = {

@@ -29,7 +29,7 @@ class SqliteFile:
 
     path: Path
     _con: sqlite3.Connection
-    _assumed: tuple[int, int] | None = None  # size and mtime_ns of a file opened in the belief that nobody writes it
+    _readable: "ReadableUri"
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query. Raises StoreUnreadable."""
@@ -37,8 +37,7 @@ class SqliteFile:
             found = self._con.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise StoreUnreadable(_explain(self.path, error)) from error
-        if self._assumed is not None and self._assumed != _fingerprint(self.path):
-            raise StoreUnreadable(f"{self.path}: was written while it was being read; run this again")
+        self._readable.check_unchanged()
         return found
 
     def tables(self) -> dict[str, list[str]]:
@@ -62,9 +61,23 @@ class SqliteFile:
             after = page[-1][0]
 
 
+@dataclass(frozen=True, slots=True)
+class ReadableUri:
+    """A URI by which any SQLite library reads a file without changing it."""
+
+    uri: str
+    _path: Path
+    _assumed: tuple[int, int] | None = None
+
+    def check_unchanged(self) -> None:
+        """Raises StoreUnreadable where the file was opened in the belief that nobody writes it, and somebody did."""
+        if self._assumed is not None and self._assumed != _fingerprint(self._path.resolve()):
+            raise StoreUnreadable(f"{self._path}: was written while it was being read; run this again")
+
+
 @contextmanager
-def open_unchanged(path: Path, scratch: Path) -> Iterator[SqliteFile]:
-    """Open a SQLite file read-only; one that a crash has left to be repaired is copied to `scratch` and read there.
+def unchanged_uri(path: Path, scratch: Path) -> Iterator[ReadableUri]:
+    """How to open a SQLite file read-only; one that a crash has left to be repaired is copied to `scratch`, for that.
 
     Raises StoreUnreadable.
     """
@@ -79,18 +92,24 @@ def open_unchanged(path: Path, scratch: Path) -> Iterator[SqliteFile]:
         else:
             # Nobody has it open and nothing is in a log; mode=ro alone would make both files.
             mode, assumed = "mode=ro&immutable=1", _fingerprint(real)
-    try:
-        connection = _connect(f"{real.as_uri()}?{mode}") if mode else None
-    except sqlite3.Error as error:
-        if not _error_name(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-            raise StoreUnreadable(_explain(path, error)) from error
-        connection = None
-    if connection is None:
-        with _repaired_copy(path, real, scratch) as connection:
-            yield SqliteFile(path, connection)
+    uri = f"{real.as_uri()}?{mode}"
+    if mode and _opens(path, uri):
+        yield ReadableUri(uri, path, assumed)
     else:
+        with _repaired_copy(path, real, scratch) as uri:
+            yield ReadableUri(uri, path)
+
+
+@contextmanager
+def open_unchanged(path: Path, scratch: Path) -> Iterator[SqliteFile]:
+    """Open a SQLite file as `unchanged_uri` says. Raises StoreUnreadable."""
+    with unchanged_uri(path, scratch) as readable:
+        try:
+            connection = _connect(readable.uri)
+        except sqlite3.Error as error:
+            raise StoreUnreadable(_explain(path, error)) from error
         with closing(connection):
-            yield SqliteFile(path, connection, assumed)
+            yield SqliteFile(path, connection, readable)
 
 
 def quoted(name: str) -> str:
@@ -110,9 +129,20 @@ def _connect(uri: str) -> sqlite3.Connection:
     return connection
 
 
+def _opens(path: Path, uri: str) -> bool:
+    """Whether a file can be opened so: not where it has to be repaired first. Raises StoreUnreadable."""
+    try:
+        _connect(uri).close()
+    except sqlite3.Error as error:
+        if not _error_name(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+            raise StoreUnreadable(_explain(path, error)) from error
+        return False
+    return True
+
+
 @contextmanager
-def _repaired_copy(path: Path, real: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
-    """A copy of a store that its last writer left with a journal to be rolled back or a log without its index.
+def _repaired_copy(path: Path, real: Path, scratch: Path) -> Iterator[str]:
+    """URI of a copy of a store that its last writer left with a journal to be rolled back or a log without its index.
 
     Nobody has such a store open (SQLite would not report it so), hence the files fit together.
     """
@@ -124,14 +154,14 @@ def _repaired_copy(path: Path, real: Path, scratch: Path) -> Iterator[sqlite3.Co
             for source in (real, _beside(real, "-wal"), _beside(real, "-journal")):
                 if source.exists():
                     shutil.copyfile(source, copy.with_name(source.name))
-            connection = stack.enter_context(closing(_connect(copy.as_uri())))
+            _connect(copy.as_uri()).close()
         except OSError as error:
             raise StoreUnreadable(
                 f"{path}: must be repaired in a copy in {scratch}, which failed ({error}); make room there"
             ) from error
         except sqlite3.Error as error:
             raise StoreUnreadable(_explain(path, error)) from error
-        yield connection
+        yield copy.as_uri()
 
 
 def _check_header(path: Path, real: Path) -> None:

@@ -110,3 +110,7 @@ CREATE TABLE IF NOT EXISTS ops.day_builds (
     code_hash VARCHAR NOT NULL, -- code and SQL that built it
     built_at TIMESTAMPTZ NOT NULL -- when
 );
+
+-- A time from milliseconds since 1970; NULL where no calendar has it.
+CREATE OR REPLACE MACRO ops.time_of_ms(ms) AS
+    CASE WHEN ms BETWEEN -62135596800000 AND 253402300799999 THEN make_timestamptz(ms * 1000) END;

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors import contract
-from collectors.sources import alems_store, sqlite_file
+from collectors.sources import alems_store, day_writer, sqlite_file
 from collectors.sources.alems_store import ImportSummary, NotAnAlemsStore, import_store
 from collectors.sources.alems_values import utc_time, without_false_zeros
 from collectors.sources.sqlite_file import StoreUnreadable
@@ -243,7 +243,7 @@ def test_pages_and_buffers_do_not_show(tmp_path: Path, landing: Path, monkeypatc
     other = tmp_path / "other" / "landing"
     monkeypatch.setattr(alems_store, "PAGE_ROWS", 997)
     monkeypatch.setattr(alems_store, "WIDE_PAGE_ROWS", 7)
-    monkeypatch.setattr(alems_store, "MAX_BUFFERED_BYTES", 100_000)
+    monkeypatch.setattr(day_writer, "MAX_BUFFERED_BYTES", 100_000)
     calls: list[tuple[str, int, int]] = []
     import_store(DATA / "host_a.db", other, progress=lambda *call: calls.append(call))
     for dataset in contract.DATASETS:

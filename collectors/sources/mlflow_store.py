@@ -1,0 +1,405 @@
+"""Drops the content of an MLflow backend store, SQLite or PostgreSQL: the tables of contract_tracking.
+
+Runs and traces own most rows. Each has a sign: what its row says, how much it owns, and its tags. One whose sign is
+another than at the last import is read again whole, since metrics may be dated back; the others are not read at all.
+Of the other tables, which are small, the rows that are new or changed are dropped. Secrets, webhooks and token hashes
+stand in tables that are never read.
+"""
+
+import datetime as dt
+import hashlib
+import re
+import socket
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collectors import contract
+from collectors.contract_tracking import EXTRA, RECORDED_AT, REMOVED, STORE, TABLES
+from collectors.dataset import TS, Dataset, I, T
+from collectors.drop import ContractBroken
+from collectors.sources.day_writer import DayWriter
+from collectors.sources.mlflow_state import MlflowState, load_state, save_state, state_path
+from collectors.sources.sql_store import Selected, SqlStore, label_of, open_store, texts
+from collectors.sources.sqlite_file import StoreUnreadable, quoted
+
+PRODUCER: Final = "mlflow-store"
+DEFAULT_STORE: Final = "mlflow"
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+GROUP_ROWS: Final = 2_000_000
+"""Rows of runs that are read in one go; after each group the state is kept, so that a kill loses no more than one."""
+GROUP_OWNERS: Final = 20_000
+
+MADE_HERE: Final = (STORE.name, RECORDED_AT.name, EXTRA.name)
+NEVER_READ: Final = re.compile(r"secret|password|passwd|token_hash|credential|api_key|encrypted|private", re.IGNORECASE)
+TEMPORARY_TABLE: Final = "_alembic_tmp_"
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with a table, the rows read of it and about how many there are to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A table whose rows own rows of others, and how to see that one has changed."""
+
+    table: str
+    key: str
+    time: str  # column with its start, epoch ms: it lands on that day
+    counted: Mapping[str, str]  # table that it owns, whose rows never change -> SQL of a sign beside their number
+    compared: tuple[str, ...]  # tables that it owns, whose values may change: they are compared
+
+    @property
+    def owned(self) -> list[str]:
+        return [*self.counted, *self.compared]
+
+
+RUNS: Final = Owner(
+    table="runs",
+    key="run_uuid",
+    time="start_time",
+    counted={"metrics": "''", "latest_metrics": "max(timestamp) || '/' || sum(step)", "params": "''"},
+    compared=("tags",),
+)
+TRACES: Final = Owner(
+    table="trace_info",
+    key="request_id",
+    time="timestamp_ms",
+    counted={"trace_request_metadata": "''"},
+    compared=("trace_tags",),
+)
+OWNERS: Final = (RUNS, TRACES)
+RECORD_TABLES: Final = tuple(
+    table for table in TABLES if not any(table == owner.table or table in owner.owned for owner in OWNERS)
+)
+NEEDED_TABLES: Final = ("experiments", "runs", "metrics", "params", "tags")
+
+
+class NotAnMlflowStore(StoreUnreadable):
+    """A database, but not an MlFlow store that can be read now: another program's, or being migrated."""
+
+
+class OtherStore(RuntimeError):
+    """Under this name another store has been imported."""
+
+
+@dataclass(slots=True)
+class ImportSummary:
+    """What one import did."""
+
+    label: str  # URL without user and password
+    store: str  # schema that it goes to
+    version: str  # of the store's schema
+    rows: dict[str, int]  # table -> rows dropped; a table of which nothing was new is left out
+    files: list[Path]
+    notes: list[str]  # what was left out, and why; one line each
+
+
+def import_store(
+    url: str, landing: Path, *, name: str | None = None, progress: Progress | None = None
+) -> ImportSummary:
+    """Drop what is in the store and has changed since it was imported last; `name` for a second store.
+
+    Raises StoreUnreadable, OtherStore, DropFailed.
+    """
+    if name is not None and not NAME.fullmatch(name):
+        raise StoreUnreadable(f"--name {name}: give a name of a-z, 0-9 and _ that begins with a letter, up to 41 long")
+    store_name = DEFAULT_STORE if name is None else f"{DEFAULT_STORE}_{name}"
+    with open_store(url, state_path(landing, store_name).parent) as database:
+        try:
+            return _Import(database, label_of(url), store_name, landing, progress or (lambda *_: None)).run()
+        except ContractBroken as error:
+            raise StoreUnreadable(f"{label_of(url)}: holds what MLflow does not write: {error}") from error
+
+
+class _Import:
+    """One import of one store. `run()` reads top-down; what it learns on the way stands in attributes."""
+
+    def __init__(self, database: SqlStore, label: str, store: str, landing: Path, progress: Progress) -> None:
+        self.database = database
+        self.landing = landing
+        self.progress = progress
+        self.notes: list[str] = []
+        with database.snapshot():
+            self.columns = _tables(database, label)
+            self.version = _version(database, label, self.columns)
+        self.label, self.store = label, store
+        self.old = load_state(landing, store) or MlflowState(store, label)
+        self.state = MlflowState(store, label, owners=self.old.owners, records=self.old.records)
+        self.state.last_files = self.old.last_files
+        self.writer = DayWriter(landing, socket.gethostname(), PRODUCER)
+        self.now = self._moment()
+
+    def run(self) -> ImportSummary:
+        for table in TABLES:
+            if table not in self.columns:
+                self.notes.append(f"{table}: the store has no such table")
+        self._refuse_another_store()
+        with self.database.snapshot():
+            for table in RECORD_TABLES:
+                self._drop_records(table)
+        self._keep()
+        for owner in OWNERS:
+            self._drop_owners(owner)
+        with self.database.snapshot():
+            if _version(self.database, self.label, _tables(self.database, self.label)) != self.version:
+                raise NotAnMlflowStore(f"{self.label}: was migrated while it was being read; run this again")
+        rows = {table: self.writer.rows[data.name] for table, data in _datasets() if self.writer.rows[data.name]}
+        return ImportSummary(self.label, self.store, self.version, rows, self.writer.files, self.notes)
+
+    def _refuse_another_store(self) -> None:
+        """Two stores under one name would be mixed up: their experiments have the same numbers."""
+        if self.old.label == self.label or not self.old.owners.get("runs"):
+            return
+        with self.database.snapshot():
+            present = {row["run_uuid"] for row in self.database.rows({"run_uuid": ("run_uuid", T)}, "FROM runs")}
+        if present.isdisjoint(self.old.owners["runs"]):
+            raise OtherStore(
+                f"{self.label}: under the name {self.store}, {self.old.label} was imported, and the two share no run; "
+                "give this store a --name of its own"
+            )
+
+    # Tables whose rows are compared one by one
+
+    def _drop_records(self, table: str) -> None:
+        if table not in self.columns:
+            return
+        dataset = TABLES[table]
+        keys = dataset.key[1:]
+        rows = self.database.rows(self._selected(table), f"FROM {quoted(table)}")
+        hashes = {row_key([row[key] for key in keys]): row_hash(row) for row in rows}
+        old = self.old.records.get(table, {})
+        changed = [row for row in rows if old.get(row_key([row[key] for key in keys])) != row_hash(row)]
+        if changed:
+            table_rows = pa.Table.from_pylist(changed, schema=_schema(dataset, self._selected(table)))
+            self._write(dataset, self.now.date(), table_rows)
+        self._drop_removed(table, [key for key in old if key not in hashes])
+        self.state.records[table] = hashes
+
+    def _drop_removed(self, table: str, keys: Sequence[str]) -> None:
+        if keys:
+            columns = {"table_name": [table] * len(keys), "row_key": list(keys)}
+            self._write(REMOVED, self.now.date(), pa.table(columns))
+
+    # Runs and traces, with what they own
+
+    def _drop_owners(self, owner: Owner) -> None:
+        if owner.table not in self.columns:
+            return
+        with self.database.snapshot():
+            found = self._signs(owner)
+        old = self.old.owners.get(owner.table, {})
+        self._drop_removed(owner.table, [row_key([id_]) for id_ in old if id_ not in found])
+        self.state.owners[owner.table] = {id_: sign for id_, sign in old.items() if id_ in found}
+        changed = {id_: weight for id_, (sign, weight) in found.items() if old.get(id_) != sign}
+        n_all, n_changed, n_done = (sum(weight for _, weight in found.values()), sum(changed.values()), 0)
+        for group in _groups(changed):
+            n_group = sum(changed[id_] for id_ in group)
+            with self.database.snapshot():
+                self.now = self._moment()
+                # Where most of a table is wanted, reading all of it is faster than looking up each run.
+                self._drop_group(owner, group, whole=2 * n_group >= n_all)
+            for id_ in group:
+                self.state.owners[owner.table][id_] = found[id_][0]
+            self._keep()
+            n_done += n_group
+            self.progress(owner.table, n_done, n_changed)
+        self._keep()
+
+    def _signs(self, owner: Owner) -> dict[str, tuple[str, int]]:
+        """What tells each owner's state, and how many rows it owns."""
+        rows = self.database.rows(self._selected(owner.table), f"FROM {quoted(owner.table)}")
+        parts: dict[str, list[Any]] = {row[owner.key]: [row_hash(row)] for row in rows}
+        weights = dict.fromkeys(parts, 1)
+        for table, sql in owner.counted.items():
+            if table in self.columns:
+                if table == "metrics" and "latest_metrics" not in self.columns:
+                    sql = "max(timestamp)"
+                selected = {"id": (owner.key, T), "n": ("count(*)", I), "sign": (sql, T)}
+                for row in self.database.rows(selected, f"FROM {quoted(table)} GROUP BY {owner.key}"):
+                    if row["id"] in parts:
+                        parts[row["id"]].append((table, row["n"], row["sign"]))
+                        weights[row["id"]] += row["n"]
+        for table in owner.compared:
+            if table in self.columns:
+                sums = dict.fromkeys(parts, 0)
+                selected = {"id": (owner.key, T), "key": (quoted("key"), T), "value": ("value", T)}
+                for batch in self.database.batches(selected, f"FROM {quoted(table)}"):
+                    for id_, key, value in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                        if id_ in sums:
+                            sums[id_] += zlib.crc32(f"{key}\0{value}".encode())
+                for id_, total in sums.items():
+                    parts[id_].append((table, total))
+        return {id_: (short_hash(repr(part)), weights[id_]) for id_, part in parts.items()}
+
+    def _drop_group(self, owner: Owner, ids: Sequence[str], *, whole: bool) -> None:
+        """What the owners own first, then they themselves: a record stands for all that it owns."""
+        where = "" if whole else f" WHERE {owner.key} IN ({texts(ids)})"
+        times = self.database.rows(
+            {"id": (owner.key, T), "time": (owner.time, I)}, f"FROM {quoted(owner.table)}{where}"
+        )
+        wanted = set(ids)
+        days = _Days({row["id"]: self._day(row["time"]) for row in times if row["id"] in wanted})
+        for table in owner.owned:
+            if table in self.columns:
+                self._drop_by_day(table, owner.key, days, where)
+        self.writer.flush()
+        self._drop_by_day(owner.table, owner.key, days, where)
+
+    def _drop_by_day(self, table: str, key: str, days: "_Days", where: str) -> None:
+        for batch in self.database.batches(self._selected(table), f"FROM {quoted(table)}{where}"):
+            for day, rows in days.split(batch, key):
+                self._write(TABLES[table], day, rows)
+
+    def _write(self, dataset: Dataset, day: dt.date, rows: pa.Table) -> None:
+        n = rows.num_rows
+        columns = {name: _as_landed(dataset, name, rows.column(name)) for name in rows.column_names}
+        made = {"store": pa.repeat(pa.scalar(self.store), n), "recorded_at": pa.repeat(pa.scalar(self.now, TS), n)}
+        self.writer.write(dataset, day, made | columns)
+
+    def _selected(self, table: str) -> Selected:
+        """The columns of a table that the contract knows, and the others as JSON."""
+        dataset = TABLES[table]
+        present = self.columns[table]
+        selected = {
+            column.name: (quoted(column.name), column.type)
+            for column in dataset.columns
+            if column.name in present and column.name not in MADE_HERE
+        }
+        others = [name for name in present if name not in dataset.column_names and not NEVER_READ.search(name)]
+        return selected | ({EXTRA.name: (self.database.json_object(others), T)} if others else {})
+
+    def _day(self, time_ms: int | None) -> dt.date:
+        """The UTC day of a time; one that cannot be lands on the first day that there is."""
+        last = self.now.date() + dt.timedelta(days=1)
+        try:
+            day = dt.datetime.fromtimestamp((time_ms or 0) // 1000, dt.UTC).date()
+        except (ValueError, OverflowError, OSError):
+            return contract.FIRST_DAY
+        return day if contract.FIRST_DAY <= day <= last else contract.FIRST_DAY
+
+    def _moment(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC)
+
+    def _keep(self) -> None:
+        """Write what is buffered, then note that it is dropped."""
+        self.writer.flush()
+        if self.writer.files:
+            self.state.last_files = [str(file.relative_to(self.landing)) for file in self.writer.files]
+        try:
+            save_state(self.state, self.landing)
+        except OSError as error:
+            self.notes.append(f"what was dropped could not be noted ({error}): the next import drops it again")
+
+
+class _Days:
+    """The day on which each owner lands."""
+
+    def __init__(self, day_of: Mapping[str, dt.date]) -> None:
+        self._ids = pa.array(list(day_of), pa.string())
+        self._days = sorted(set(day_of.values()))
+        position = {day: n for n, day in enumerate(self._days)}
+        self._position_of = pa.array([position[day] for day in day_of.values()], pa.int32())
+
+    def split(self, batch: pa.RecordBatch, key: str) -> Iterator[tuple[dt.date, pa.Table]]:
+        """The rows of known owners, by day."""
+        rows = pa.Table.from_batches([batch])
+        found = pc.index_in(batch.column(key), value_set=self._ids)
+        if found.null_count:
+            rows, found = rows.filter(found.is_valid()), found.drop_null()
+        if rows.num_rows == 0:
+            return
+        positions = self._position_of.take(found)
+        bounds = pc.min_max(positions).as_py()
+        if bounds["min"] == bounds["max"]:
+            yield self._days[bounds["min"]], rows
+            return
+        order = pc.sort_indices(positions)
+        rows, positions = rows.take(order), positions.take(order)
+        start = 0
+        for count in pc.value_counts(positions).to_pylist():  # in the order in which they come, so by day
+            yield self._days[count["values"]], rows.slice(start, count["counts"])
+            start += count["counts"]
+
+
+def row_key(values: Sequence[Any]) -> str:
+    """A key of several columns as one text, the same in SQL."""
+    return "\x1f".join("" if value is None else str(value) for value in values)
+
+
+def row_hash(row: Mapping[str, Any]) -> str:
+    """A hash of a row's values."""
+    return short_hash(repr(sorted(row.items())))
+
+
+def short_hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(errors="backslashreplace"), digest_size=8).hexdigest()
+
+
+def _groups(weights: Mapping[str, int]) -> Iterator[list[str]]:
+    """The owners in groups that own no more than GROUP_ROWS together, unless one alone does."""
+    group: list[str] = []
+    total = 0
+    for id_, weight in weights.items():
+        if group and (total + weight > GROUP_ROWS or len(group) >= GROUP_OWNERS):
+            yield group
+            group, total = [], 0
+        group.append(id_)
+        total += weight
+    if group:
+        yield group
+
+
+def _as_landed(dataset: Dataset, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Truth as such, and infinity as MLflow writes it: the greatest double."""
+    if pa.types.is_floating(values.type) and pc.any(pc.is_inf(values)).as_py():
+        values = pc.max_element_wise(pc.min_element_wise(values, sys.float_info.max), -sys.float_info.max)
+    return values
+
+
+def _schema(dataset: Dataset, selected: Selected) -> pa.Schema:
+    return pa.schema([(name, type_) for name, (_, type_) in selected.items()])
+
+
+def _datasets() -> list[tuple[str, Dataset]]:
+    return [*TABLES.items(), ("removed", REMOVED)]
+
+
+def _tables(database: SqlStore, label: str) -> dict[str, list[str]]:
+    """The tables and their columns. Raises NotAnMlflowStore."""
+    tables = database.tables()
+    if unfinished := [name for name in tables if name.startswith(TEMPORARY_TABLE)]:
+        raise NotAnMlflowStore(
+            f"{label}: is being migrated, or a migration failed: it has a table {unfinished[0]}; "
+            "let `mlflow db upgrade` end, then run this again"
+        )
+    if absent := [table for table in NEEDED_TABLES if table not in tables]:
+        raise NotAnMlflowStore(
+            f"{label}: is no MLflow store: it has no table {absent[0]}; give its backend store's URL"
+        )
+    for table, dataset in TABLES.items():
+        needed = [c.name for c in dataset.columns if c.required and c.name not in MADE_HERE]
+        if missing := [name for name in needed if name not in tables.get(table, needed)]:
+            raise NotAnMlflowStore(
+                f"{label}: its table {table} has no column {missing[0]}: a version of MLflow's schema that is not "
+                "known here, or one that is being migrated; bring it up to date by `mlflow db upgrade`"
+            )
+    return tables
+
+
+def _version(database: SqlStore, label: str, tables: Mapping[str, Sequence[str]]) -> str:
+    """The revision of the store's schema. Raises NotAnMlflowStore."""
+    if "alembic_version" not in tables:
+        raise NotAnMlflowStore(f"{label}: has no table alembic_version; bring it up to date by `mlflow db upgrade`")
+    rows = database.rows({"version_num": ("version_num", T)}, "FROM alembic_version")
+    if len(rows) != 1:
+        raise NotAnMlflowStore(
+            f"{label}: is being migrated: its table alembic_version has {len(rows)} rows; run this again later"
+        )
+    return str(rows[0]["version_num"])

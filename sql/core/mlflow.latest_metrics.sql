@@ -1,0 +1,54 @@
+-- The latest value of a metric of a run: that of the greatest step, of these the latest time, of these the greatest
+-- value. Computed from all values, and held against what the store itself says.
+-- depends: stage.mlflow_metrics, stage.mlflow_latest_metrics, mlflow.runs
+-- unique: run_uuid, key
+CREATE OR REPLACE TABLE mlflow.latest_metrics (
+    key VARCHAR NOT NULL, -- metric
+    value DOUBLE, -- its value; NULL where it is NaN
+    timestamp BIGINT NOT NULL, -- when it was logged, epoch ms
+    step BIGINT NOT NULL, -- step of the run
+    is_nan BOOLEAN NOT NULL, -- the value is NaN
+    is_infinite BOOLEAN NOT NULL, -- the value is ±infinity
+    run_uuid VARCHAR NOT NULL, -- run
+    logged_at TIMESTAMPTZ, -- when it was logged
+    agrees_with_store BOOLEAN -- the store's own row says the same; NULL where it has none
+);
+
+INSERT INTO mlflow.latest_metrics BY NAME
+WITH latest AS (
+    SELECT
+        owned.run_uuid,
+        owned.key,
+        -- The value as stored, where NaN is 0: so does MLflow compare.
+        max({step: owned.step, timestamp: owned.timestamp, value: owned.value, is_nan: owned.is_nan}) AS found
+    FROM stage.mlflow_metrics AS owned
+    JOIN mlflow.runs AS runs
+        ON runs.run_uuid = owned.run_uuid
+        AND owned.recorded_at >= runs.recorded_at
+    WHERE owned.store = 'mlflow'
+    GROUP BY owned.run_uuid, owned.key
+)
+SELECT
+    latest.key,
+    CASE
+        WHEN latest.found.is_nan THEN NULL
+        WHEN latest.found.value >= 1.7976931348623157e308 THEN 'infinity'::DOUBLE
+        WHEN latest.found.value <= -1.7976931348623157e308 THEN '-infinity'::DOUBLE
+        ELSE latest.found.value
+    END AS value,
+    latest.found.timestamp AS timestamp,
+    latest.found.step AS step,
+    latest.found.is_nan AS is_nan,
+    abs(latest.found.value) >= 1.7976931348623157e308 AS is_infinite,
+    latest.run_uuid,
+    ops.time_of_ms(latest.found.timestamp) AS logged_at,
+    own.step = latest.found.step AND own.timestamp = latest.found.timestamp AND own.value = latest.found.value
+        AS agrees_with_store
+FROM latest
+JOIN mlflow.runs AS runs ON runs.run_uuid = latest.run_uuid
+LEFT JOIN stage.mlflow_latest_metrics AS own
+    ON own.store = 'mlflow'
+    AND own.run_uuid = latest.run_uuid
+    AND own.key = latest.key
+    AND own.recorded_at >= runs.recorded_at
+ORDER BY latest.run_uuid, latest.key;
