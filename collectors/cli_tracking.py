@@ -1,13 +1,13 @@
 """The command of `alems-collect` that reads experiment tracking: mlflow."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from collectors.cli_usage import LandingOption, landing_folder
 
 
 def register(app: typer.Typer) -> None:
@@ -24,10 +24,7 @@ def mlflow_command(
         ),
     ],
     name: Annotated[str | None, typer.Option(help="Of a second store: its tables go to schema mlflow_NAME.")] = None,
-    landing: Annotated[
-        Path | None,
-        typer.Option("--landing", help="Landing folder; default $ALEMS_WAREHOUSE/landing or ./warehouse/landing."),
-    ] = None,
+    landing: LandingOption = None,
 ) -> None:
     """Runs, metrics, parameters, datasets, models and traces of an MLflow backend store; again, only what has changed.
 
@@ -35,9 +32,8 @@ def mlflow_command(
     """
     from collectors.sources.mlflow_store import import_store
 
-    place = landing or Path(os.environ.get("ALEMS_WAREHOUSE") or "warehouse") / "landing"
     with _progress() as show:
-        summary = import_store(url, place, name=name, progress=show)
+        summary = import_store(url, landing_folder(landing), name=name, progress=show)
     dropped = ", ".join(f"{n} {table}" for table, n in summary.rows.items()) or "nothing new"
     print(f"{summary.label}, schema {summary.version}, to {summary.store}: {dropped}")
     for note in summary.notes:

@@ -1,5 +1,8 @@
 """Fixtures that several tests share: landing folders made once per test run by the real collectors."""
 
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -40,3 +43,20 @@ def three_day_landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     landing = tmp_path_factory.mktemp("three-days") / "landing"
     drop_session(landing, [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 4)])
     return landing
+
+
+@pytest.fixture(scope="session")
+def mlflow_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that MLflow itself made, with everything in it. Do not write here; copy it."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    fill_mlflow_store(f"sqlite:///{path}", path.parent / "artifacts")
+    return path
+
+
+def fill_mlflow_store(url: str, artifacts: Path) -> None:
+    """Let MLflow make a store and fill it. Takes seconds: a new store goes through all of MLflow's migrations."""
+    pytest.importorskip("mlflow", reason="mlflow is not installed: pip install 'alems-pipeline[test]'")
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "tests.mlflow_content", url, str(artifacts)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]

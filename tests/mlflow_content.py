@@ -4,6 +4,7 @@ In a process of its own: MLflow sets up tracing and logging for the whole proces
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow
@@ -22,7 +23,7 @@ def fill(url: str, folder: Path) -> None:
     mlflow.set_tracking_uri(url)
     client = MlflowClient(tracking_uri=url, registry_uri=url)
     artifacts = folder.as_uri()
-    vision = client.create_experiment("vision's \"best\"", artifacts, tags={"team": "ünïcode", "note": NASTY_VALUE})
+    vision = client.create_experiment('vision\'s "best"', artifacts, tags={"team": "ünïcode", "note": NASTY_VALUE})
     language = client.create_experiment("language", artifacts)
     dropped = client.create_experiment("dropped", artifacts)
     data = Dataset(name="wine", digest="abc123", source_type="local", source='{"uri": "wine.csv"}',
@@ -35,15 +36,17 @@ def fill(url: str, folder: Path) -> None:
             tags={"mlflow.source.name": "train.py", "alems.model": "gpt-oss-120b", "alems.run_uid": str(1000 + number)},
         )
         id_ = run.info.run_id
-        metrics = [
-            Metric("loss", 1 / (step + 1) + number, START_MS + step * 1000, step) for step in range(20 + number)
+        metrics = [Metric("loss", 1 / (step + 1) + number, START_MS + step * 1000, step) for step in range(20 + number)]
+        metrics += [
+            Metric("accuracy", 0.5 + number / 20 + step / 100, START_MS + step * 1000, step) for step in range(5)
         ]
-        metrics += [Metric("accuracy", 0.5 + number / 20 + step / 100, START_MS + step * 1000, step) for step in range(5)]
         params = [Param("lr", str(0.1 / (number + 1))), Param("batch_size", "32"), Param("prompt", LONG)]
         client.log_batch(id_, metrics, params, [RunTag("note", NASTY_VALUE)])
         tagged = [InputTag("mlflow.data.context", "training")]
         client.log_inputs(id_, [DatasetInput(data, tagged)])
-        client.set_terminated(id_, "FINISHED" if number % 2 == 0 else "FAILED", START_MS + number * DAY_MS // 2 + 60_000)
+        client.set_terminated(
+            id_, "FINISHED" if number % 2 == 0 else "FAILED", START_MS + number * DAY_MS // 2 + 60_000
+        )
         if number == 0:
             _log_the_extremes(client, id_)
             child = client.create_run(vision, start_time=START_MS + 1, tags={"mlflow.parentRunId": id_})
@@ -73,15 +76,14 @@ def _log_the_extremes(client: MlflowClient, run_id: str) -> None:
     client.log_metric(run_id, "tie", 2.0, timestamp=START_MS, step=5)
     client.log_metric(run_id, "negative step", 1.0, timestamp=START_MS, step=-1)
     for key in HOSTILE:
-        client.log_param(run_id, f"hostile {key}" if key not in ("LR",) else key, NASTY_VALUE)
-        client.log_metric(run_id, f"hostile {key}", 1.5, timestamp=START_MS, step=0)
+        if key != "lr":
+            client.log_param(run_id, key, NASTY_VALUE)
+        client.log_metric(run_id, key, 1.5, timestamp=START_MS, step=0)
 
 
 def _register(client: MlflowClient, name: str, run_id: str, artifacts: str) -> None:
-    try:
+    with suppress(mlflow.MlflowException):  # there already
         client.create_registered_model(name, description=NASTY_VALUE)
-    except mlflow.MlflowException:  # there already
-        pass
     client.create_model_version(name, f"{artifacts}/{run_id}/model", run_id, description="of " + run_id)
 
 

@@ -11,6 +11,7 @@ from collectors import contract
 from collectors.contract import DATASETS, RECORD_DATASETS, SAMPLE_DATASETS
 from collectors.contract_datasets import ML_DATASETS
 from collectors.contract_outcomes import OUTCOME_DATASETS
+from collectors.contract_tracking import TRACKING_DATASETS
 from collectors.contract_usage import USAGE_DATASETS
 from collectors.dataset import TS, B, Dataset, I, R, T
 from collectors.sources.alems_values import RUN_RESULTS
@@ -55,6 +56,8 @@ def test_units_are_in_the_names(dataset: Dataset) -> None:
         "_at": TS,
         "_json": T,
     }
+    if dataset.name.startswith("mlflow_"):  # its columns are named, and typed, by MLflow
+        del units["_ms"]
     for column in dataset.columns:
         for unit, type_ in units.items():
             if column.name.endswith(unit):
@@ -109,7 +112,7 @@ REPLACED = {
 # Not of A-LEMS, or of a later one than that of the example store.
 NOT_IN_THE_STORE = {
     *("gpu_samples", "run_conditions", "rejected_lines"),
-    *(dataset.name for dataset in (*OUTCOME_DATASETS, *USAGE_DATASETS, *ML_DATASETS)),
+    *(dataset.name for dataset in (*OUTCOME_DATASETS, *USAGE_DATASETS, *ML_DATASETS, *TRACKING_DATASETS)),
 }
 
 
