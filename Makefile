@@ -11,8 +11,8 @@ LOCK := $(shell sha256sum requirements.lock pyproject.toml | sha256sum | cut -c1
 RUN_STAMP := .venv/.pipeline-$(LOCK)
 TEST_STAMP := .venv/.test-$(LOCK)
 TEST15_STAMP := .venv-duckdb15/.test-$(LOCK)
-# A file of tests stays on one worker: its tests share what was built for them.
-IN_PARALLEL := -n auto --dist loadfile
+# A file of tests stays on one worker, for its tests share what was built for them; the long files come first.
+IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 PIP_QUIET := --quiet --disable-pip-version-check
 
 .PHONY: run dev test test-duckdb15 lint soak bench docs clean
