@@ -11,7 +11,7 @@ from typing import Final
 
 import duckdb
 
-from alems_pipeline import computed, lake, landing, sql_files, stage
+from alems_pipeline import computed, condition_tables, lake, landing, sql_files, stage
 from alems_pipeline.ids import STABLE_ID_MACROS
 from alems_pipeline.sql_files import SQL_ROOT, SqlFile
 from alems_pipeline.warehouse import Publication, Warehouse
@@ -20,15 +20,12 @@ _PACKAGE: Final = Path(__file__).resolve().parent
 _COLLECTORS: Final = _PACKAGE.parent / "collectors"
 
 _DAY_MODULES: Final = (
-    "ids", "landing", "rules", "usage_rules", "stage", "samples", "energy_samples", "unwrap", "lake_files", "lake",
+    "ids", "landing", "rules", "usage_rules", "condition_rules", "stage", "samples", "energy_samples", "unwrap",
+    "lake_files", "lake",
 )  # fmt: skip
 
 DAY_CODE: Final = sql_files.code_hash(
-    _COLLECTORS / "contract.py",
-    _COLLECTORS / "contract_datasets.py",
-    _COLLECTORS / "contract_outcomes.py",
-    _COLLECTORS / "contract_tracking.py",
-    _COLLECTORS / "contract_usage.py",
+    *sorted(_COLLECTORS.glob("contract*.py")),
     _COLLECTORS / "dataset.py",
     _COLLECTORS / "ids.py",
     *(_PACKAGE / f"{name}.py" for name in _DAY_MODULES),
@@ -36,12 +33,13 @@ DAY_CODE: Final = sql_files.code_hash(
 )
 """Version of the code that turns a landed day into the lake; a day built by another version is built again."""
 
+_TABLE_MODULES: Final = (
+    "baseline_model", "build", "sql_files", "computed", "condition_tables", "sample_tables", "tax_statistics",
+)  # fmt: skip
+
 TABLE_CODE: Final = sql_files.code_hash(
     *(SQL_ROOT / layer for layer in ("ddl", "registry", "core", "marts", "computed", "views", "checks")),
-    *(
-        _PACKAGE / f"{name}.py"
-        for name in ("baseline_model", "build", "sql_files", "computed", "sample_tables", "tax_statistics")
-    ),
+    *(_PACKAGE / f"{name}.py" for name in _TABLE_MODULES),
 )
 """Version of the code that makes the tables; a publication made by another version is made again."""
 
@@ -205,6 +203,9 @@ def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: It
     for file in sql_files.layer_files("day"):
         sql_files.run_declaration(con, file)  # a table exists, empty, where no day was built yet
     for file in files:
+        if file.schema == condition_tables.SCHEMA:
+            condition_tables.build(con, file, DAY_CODE + TABLE_CODE)
+            continue
         if file.is_kept:
             _drop_if_of_other_code(con, file)
         sql_files.run(con, file, lambda dataset: lake.published_paths(con, warehouse, dataset))
@@ -219,7 +220,7 @@ def write_contracts(con: duckdb.DuckDBPyConnection) -> None:
         (file.qualified_name, column, None)
         for layer in ("day", *TABLE_LAYERS)
         for file in sql_files.layer_files(layer)
-        if file.kind in ("table", "view")
+        if file.kind in ("table", "view") and not condition_tables.has_made_columns(file)
         for column in file.column_docs
     ]
     columns += [(f"stage.{table}", column, type_) for table, column, type_ in stage.contract_columns()]
@@ -232,7 +233,11 @@ def run_checks(con: duckdb.DuckDBPyConnection, checks: Iterable[SqlFile]) -> lis
     write_contracts(con)
     results = []
     for check in checks:
-        findings = [(str(t), str(p), int(n)) for t, p, n in con.execute(check.text).fetchall()]
+        findings = [
+            (str(t), str(p), int(n))
+            for one in condition_tables.in_every_schema(con, check)
+            for t, p, n in con.execute(one.text).fetchall()
+        ]
         result = CheckResult(check, findings)
         con.execute(
             "INSERT OR REPLACE INTO ops.check_results BY NAME SELECT ? AS check_name, ? AS blocking, ? AS n_failed, "

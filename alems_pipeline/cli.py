@@ -13,12 +13,14 @@ from polars.exceptions import PolarsError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from alems_pipeline import build
+from alems_pipeline import build, cli_conditions
 from alems_pipeline.build import LandingIncomplete, Plan
+from alems_pipeline.conditions import NoConditions, QueryFormatError, RunNotFound, UnknownCondition
 from alems_pipeline.query import BadParameter, OutputFormat, parse_params, run_query, show
 from alems_pipeline.warehouse import NotPublished, PublishRefused, Warehouse, WarehouseBusy, default_home
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
+app.add_typer(cli_conditions.app, name="conditions")
 # A pipe has no width: lines are not folded there.
 out = Console(width=None if sys.stdout.isatty() else 240)
 err = Console(stderr=True, width=None if sys.stderr.isatty() else 240)
@@ -34,7 +36,7 @@ class UserError(RuntimeError):
 
 KNOWN_ERRORS = (
     NotPublished, PublishRefused, WarehouseBusy, LandingIncomplete, BadParameter, UserError, duckdb.Error,
-    PolarsError, OSError,
+    PolarsError, OSError, NoConditions, QueryFormatError, RunNotFound, UnknownCondition,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
+from alems_pipeline.condition_rules import condition_rules
 from alems_pipeline.rules import (
     REASON,
     UNKNOWN_RUN,
@@ -161,19 +162,22 @@ def sift(dataset: Dataset, rows: pl.DataFrame, day: date, runs: pl.DataFrame) ->
 
     Good rows get the ids of their runs; good runs get theirs by `number_runs`.
     """
-    landed = normalised(rows).sort(key_first(dataset), nulls_last=True)
-    once = landed.filter(~same_as_previous(dataset.column_names))
+    landed = once = normalised(rows).sort(dataset.key, nulls_last=True)
+    repeats = landed.select(same_as_previous(dataset.key).any()).item()
+    if repeats:  # only then do the other columns tell which row comes first
+        landed = landed.sort(key_first(dataset), nulls_last=True)
+        once = landed.filter(~same_as_previous(dataset.column_names))
     good, bad = split(*_with_rules(dataset, once, day, runs))
     if dataset in REJECTS:
         bad = pl.concat([bad, good.with_columns(pl.col("reason").alias(REASON))])
         good = good.clear()
     replaced = 0
-    if dataset.newest_wins:
+    if repeats and dataset.newest_wins:
         # Stable: of equally new records the greatest stays, by the order they are in already.
         by_age = good.sort(*dataset.key, "recorded_at", maintain_order=True)
         newest = by_age.unique(dataset.key, keep="last", maintain_order=True)
         good, replaced = newest, good.height - newest.height
-    else:
+    elif repeats:
         good, others = set_aside_contradictions(good, dataset.key)
         bad = pl.concat([bad, others])
     bad = bad.sort(*key_first(dataset), REASON, nulls_last=True)
@@ -197,7 +201,7 @@ def _with_rules(
             rows = rows.join(ids, on=f"{kind}_run_key", how="left", maintain_order="left")
         unknown = pl.col("linear_run_id").is_null() & pl.col("agentic_run_id").is_null()
         return rows, [*rules, Rule(UNKNOWN_RUN, unknown)]
-    return rows, [*rules, *usage_rules(dataset, day)]
+    return rows, [*rules, *usage_rules(dataset, day), *condition_rules(dataset)]
 
 
 def number_runs(runs: pl.DataFrame) -> pl.DataFrame:

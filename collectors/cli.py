@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from collectors import cli_datasets, cli_tracking, cli_usage
+from collectors import cli_conditions, cli_datasets, cli_tracking, cli_usage
 
 if TYPE_CHECKING:
     from collectors.measure import RunResult
@@ -197,6 +197,7 @@ def otel(
 cli_usage.register(app)
 cli_datasets.register(app)
 cli_tracking.register(app)
+cli_conditions.register(app)
 
 
 def _session(landing: Path | None, busy_watts: float, idle_watts: float) -> "Session":

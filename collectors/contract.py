@@ -7,6 +7,7 @@ validates against it and the data dictionary is made from it.
 from datetime import date
 from typing import Final
 
+from collectors.contract_conditions import CONDITION_DATASETS, RCDB_REJECTS
 from collectors.contract_datasets import ML_DATASETS
 from collectors.contract_outcomes import OUTCOME_DATASETS
 from collectors.contract_tracking import TRACKING_DATASETS
@@ -482,6 +483,7 @@ DATASETS: Final[dict[str, Dataset]] = {
         *USAGE_DATASETS,
         *ML_DATASETS,
         *TRACKING_DATASETS,
+        *CONDITION_DATASETS,
         ENERGY_SAMPLES,
         CPU_SAMPLES,
         INTERRUPT_SAMPLES,
@@ -489,7 +491,7 @@ DATASETS: Final[dict[str, Dataset]] = {
         GPU_SAMPLES,
     )
 }
-REJECTS: Final = (REJECTED_LINES, USAGE_REJECTS)
+REJECTS: Final = (REJECTED_LINES, USAGE_REJECTS, RCDB_REJECTS)
 """Datasets of what could not be understood where it was collected: quarantined whole, each row with its own reason."""
 RECORD_DATASETS: Final = [d for d in DATASETS.values() if d.kind == "record"]
 SAMPLE_DATASETS: Final = [d for d in DATASETS.values() if d.kind == "sample"]

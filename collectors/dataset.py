@@ -10,6 +10,7 @@ R = pa.float64()
 T = pa.string()
 B = pa.bool_()
 TS = pa.timestamp("us", tz="UTC")
+D = pa.date32()
 
 
 @dataclass(frozen=True, slots=True)

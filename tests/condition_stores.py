@@ -1,6 +1,5 @@
-"""DuckDB files with run conditions, for tests: from Python values, or copied from a store of the real rcdb package."""
+"""DuckDB files with run conditions, for tests, made of Python values."""
 
-import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +7,8 @@ from typing import Any
 
 import duckdb
 
-DDL = Path(__file__).parents[1] / "sql/ddl/rcdb.sql"
+from alems_pipeline import condition_tables, sql_files
+
 COLUMNS = {
     "string": "text_value",
     "json": "text_value",
@@ -34,7 +34,7 @@ def write_store(
     """A file with these condition types, runs with their values, and aliases."""
     con = duckdb.connect(str(path), config={"storage_compatibility_version": "v1.5.0"})
     con.execute("SET TimeZone = 'UTC'")
-    con.execute(DDL.read_text().replace("rcdb.", f"{schema}.").replace("EXISTS rcdb;", f"EXISTS {schema};"))
+    declare_tables(con, schema)
     ids = {name: number for number, name in enumerate(types, start=1)}
     con.execute("BEGIN")
     for name, value_type in types.items():
@@ -66,34 +66,9 @@ def write_store(
     return path
 
 
-def copy_rcdb_store(store: Path, path: Path, aliases: Mapping[str, str]) -> Path:
-    """The types, runs and conditions of an SQLite store, with the meaning that the import gives them.
-
-    The value is that of the type's column, whatever the others hold; of two rows of a run and type the newest counts; a
-    time without a zone is UTC.
-    """
-    lite = sqlite3.connect(store)
-    types = dict(lite.execute("SELECT name, value_type FROM condition_types ORDER BY id"))
-    runs: dict[int, dict[str, Any]] = {number: {} for (number,) in lite.execute("SELECT number FROM runs")}
-    for name, value_type in types.items():
-        rows = lite.execute(
-            f"""
-            SELECT c.run_number, c.{COLUMNS[value_type]}
-            FROM conditions AS c JOIN condition_types AS t ON t.id = c.condition_type_id
-            WHERE t.name = ?
-            ORDER BY c.created, c.id
-            """,
-            [name],
-        )
-        for number, value in rows:
-            runs[number][name] = _typed(value_type, value)
-    lite.close()
-    return write_store(path, types, runs, aliases)
-
-
-def _typed(value_type: str, value: Any) -> Any:
-    if value_type == "bool":
-        return bool(value)
-    if value_type == "time" and value is not None:
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
-    return value
+def declare_tables(con: duckdb.DuckDBPyConnection, schema: str = "rcdb") -> None:
+    """The tables of run conditions, empty."""
+    con.execute(f"CREATE SCHEMA {schema}")
+    for file in sql_files.layer_files("core"):
+        if file.schema == condition_tables.SCHEMA:
+            sql_files.run_declaration(con, condition_tables.in_schema(file, schema))

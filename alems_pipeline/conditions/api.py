@@ -226,6 +226,25 @@ def get_run(number: int, *, warehouse: Source = None, schema: str = "rcdb") -> R
     return Run(operator.index(number), started, finished, conditions)
 
 
+def list_conditions(*, warehouse: Source = None, schema: str = "rcdb") -> pl.DataFrame:
+    """Every condition with its type, the number of runs that have it, and what it means. Raises NoConditions."""
+    with _connected(warehouse) as con:
+        prefix = _read_catalog(con, schema).prefix
+        frame: pl.DataFrame = con.sql(
+            f"""
+            SELECT types.name AS condition, types.value_type AS type, coalesce(n_runs, 0) AS runs, types.description
+            FROM {prefix}.condition_types AS types
+            LEFT JOIN (
+                SELECT condition_type_id, count(*) AS n_runs
+                FROM {prefix}.conditions
+                GROUP BY condition_type_id
+            ) AS counts ON counts.condition_type_id = types.id
+            ORDER BY lower(types.name), types.name
+            """
+        ).pl()
+    return frame
+
+
 def run_range(period: str, *, warehouse: Source = None, schema: str = "rcdb") -> tuple[int, int]:
     """First and last run of a run period: `select_runs(query, *run_range("2024-01"))`. Raises NoConditions."""
     with _connected(warehouse) as con:

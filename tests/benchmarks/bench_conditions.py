@@ -13,8 +13,8 @@ import duckdb
 
 from alems_pipeline import conditions
 from tests.benchmarks.figures import Figure, ratio, seconds
+from tests.condition_stores import declare_tables
 
-DDL = Path(__file__).parents[2] / "sql/ddl/rcdb.sql"
 TIMES = 7
 VALUE_TYPES = ("string", "int", "float", "bool", "time")
 
@@ -61,7 +61,7 @@ def generate(path: Path, runs: int, types: int) -> int:
     """Write a DuckDB file with conditions in the order that the import gives them; returns how many."""
     con = duckdb.connect(str(path), config={"storage_compatibility_version": "v1.5.0"})
     con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    con.execute(DDL.read_text())
+    declare_tables(con)
     con.execute("INSERT INTO rcdb.runs (number) SELECT * FROM range(1, ? + 1)", [runs])
     con.execute(
         """

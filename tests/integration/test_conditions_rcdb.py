@@ -15,11 +15,14 @@ import duckdb
 import pytest
 
 from alems_pipeline.conditions import QueryFormatError, get_run, select_runs, select_values
-from tests.condition_stores import copy_rcdb_store
+from alems_pipeline.warehouse import Warehouse
+from collectors.sources.rcdb_store import import_store
+from tests.warehouses import materialize
 
 rcdb_provider = pytest.importorskip("rcdb.provider", reason="the real rcdb package is not installed (test extra)")
 rcdb_alias = pytest.importorskip("rcdb.alias")
 rcdb_lexer = pytest.importorskip("rcdb.lexer")
+rcdb_model = pytest.importorskip("rcdb.model")
 sqlalchemy = pytest.importorskip("sqlalchemy")
 rcdb_errors = pytest.importorskip("rcdb.errors")
 
@@ -379,6 +382,10 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         rcdb_alias.ConditionSearchAlias("approved", "status == 1", ""),
         rcdb_alias.ConditionSearchAlias("approved_long", "status == 2", ""),
     ]
+    # The package has its aliases in its code, and a table for others.
+    for alias in db.aliases:
+        db.session.add(rcdb_model.Alias(name=alias.name, code=alias.expression, description=alias.comment))
+    db.session.commit()
     yield db
     db.close()
     rcdb_lexer.get_lexer = made_anew
@@ -408,11 +415,12 @@ def run_values(chance: random.Random) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def copied(provider: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The same conditions in a DuckDB file, open, and the package's aliases as data."""
-    aliases = {alias.name: alias.expression for alias in provider.aliases}
-    store = Path(provider.engine.url.database)
-    path = copy_rcdb_store(store, tmp_path_factory.mktemp("duckdb") / "conditions.duckdb", aliases)
-    con = duckdb.connect(str(path), read_only=True)
+    """The same store, imported and published."""
+    home = tmp_path_factory.mktemp("imported")
+    import_store(str(provider.engine.url), home / "landing")
+    materialize(home)
+    con = duckdb.connect(str(Warehouse(home).published_path), read_only=True)
+    con.execute("SET TimeZone = 'UTC'")
     yield con
     con.close()
 

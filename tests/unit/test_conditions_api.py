@@ -19,7 +19,7 @@ from alems_pipeline.conditions import (
     select_values,
 )
 from alems_pipeline.warehouse import NotPublished, Warehouse
-from tests.condition_stores import CREATED, DDL, write_store
+from tests.condition_stores import CREATED, declare_tables, write_store
 
 NOON = datetime(2024, 5, 1, 12, 30, 0, 250, tzinfo=UTC)
 TYPES = {
@@ -243,83 +243,16 @@ def test_beside_an_open_connection_of_the_analyst(path: Path) -> None:
 
 def test_within_a_write_of_the_pipeline(tmp_path: Path) -> None:
     with Warehouse(tmp_path).write() as con:
-        con.execute(DDL.read_text())
+        declare_tables(con)
         con.execute("INSERT INTO rcdb.runs (number) VALUES (1), (2)")
         con.execute("INSERT INTO rcdb.condition_types (id, name, value_type) VALUES (1, 'a', 'int')")
         con.execute("INSERT INTO rcdb.conditions (id, run_number, condition_type_id, int_value) VALUES (1, 2, 1, 5)")
         assert select_runs("a == 5", warehouse=con).numbers == [2]
 
 
-def test_the_raw_sql_of_the_guide_runs_as_written(tmp_path: Path) -> None:
-    types = {
-        "event_rate": "float",
-        "event_count": "int",
-        "run_type": "string",
-        "run_config": "string",
-        "angle": "float",
-    }
-    values = {"event_rate": 1.5, "event_count": 2_000_000, "run_type": "PHYSICS", "angle": 45.0}
-    store = write_store(
-        tmp_path / "guide.duckdb", types, {10: values, 10001: values, 51269: values | {"event_count": 1}}
-    )
-    con = duckdb.connect(str(store), read_only=True)
-    con.execute("USE rcdb")
-    assert len(con.execute("select * from condition_types;").fetchall()) == 5
-    one = con.execute("""
-        SELECT
-            c.id AS condition_id,
-            ct.name AS condition_type_name,
-            c.run_number,
-            CASE
-                WHEN ct.value_type = 'float' THEN CAST(c.float_value AS CHAR)
-                WHEN ct.value_type = 'int' THEN CAST(c.int_value AS CHAR)
-                WHEN ct.value_type = 'string' THEN c.text_value
-                WHEN ct.value_type = 'bool' THEN CAST(c.bool_value AS CHAR)
-                WHEN ct.value_type = 'json' THEN c.text_value -- Assuming JSON is stored as text
-                WHEN ct.value_type = 'time' THEN CAST(c.time_value AS CHAR)
-                ELSE 'Value Type Not Supported'
-                END AS condition_value
-        FROM
-            conditions c
-                JOIN
-            condition_types ct ON c.condition_type_id = ct.id
-        WHERE
-            ct.name = 'event_rate' -- <== Replace with your condition type name
-          AND c.run_number = 51269;  -- <== Replace with your specific run number
-    """).fetchall()
-    assert [row[1:] for row in one] == [("event_rate", 51269, "1.5")]
-    several = con.execute("""
-        SELECT
-          runs.number                          run,
-          event_rate_table.float_value         event_rate,
-          event_count_table.int_value          event_count,
-          run_type_table.text_value            run_type,
-          run_config_table.text_value          run_config,
-          polarization_angle_table.float_value polarization_angle
-        FROM runs
-          LEFT JOIN conditions event_rate_table
-            ON event_rate_table.run_number = runs.number AND event_rate_table.condition_type_id = 1
-          LEFT JOIN conditions event_count_table
-            ON event_count_table.run_number = runs.number AND event_count_table.condition_type_id = 2
-          LEFT JOIN conditions run_type_table
-            ON run_type_table.run_number = runs.number AND run_type_table.condition_type_id = 3
-          LEFT JOIN conditions run_config_table
-            ON run_config_table.run_number = runs.number AND run_config_table.condition_type_id = 4
-          LEFT JOIN conditions polarization_angle_table
-            ON polarization_angle_table.run_number = runs.number AND polarization_angle_table.condition_type_id = 5
-        WHERE
-            runs.number > 10000
-          AND
-            event_count_table.int_value > 1000000
-      ;
-    """).fetchall()
-    assert several == [(10001, 1.5, 2_000_000, "PHYSICS", None, 45.0)]
-    con.close()
-
-
 def test_a_number_that_is_none_is_no_value(tmp_path: Path) -> None:
     con = duckdb.connect()
-    con.execute(DDL.read_text())
+    declare_tables(con)
     with pytest.raises(duckdb.ConstraintException):
         con.execute(
             "INSERT INTO rcdb.conditions (id, run_number, condition_type_id, float_value) VALUES (1, 1, 1, 'nan')"

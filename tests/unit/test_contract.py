@@ -9,11 +9,12 @@ import pytest
 
 from collectors import contract
 from collectors.contract import DATASETS, RECORD_DATASETS, SAMPLE_DATASETS
+from collectors.contract_conditions import CONDITION_DATASETS
 from collectors.contract_datasets import ML_DATASETS
 from collectors.contract_outcomes import OUTCOME_DATASETS
 from collectors.contract_tracking import TRACKING_DATASETS
 from collectors.contract_usage import USAGE_DATASETS
-from collectors.dataset import TS, B, Dataset, I, R, T
+from collectors.dataset import TS, B, D, Dataset, I, R, T
 from collectors.sources.alems_values import RUN_RESULTS
 
 STORE = Path(__file__).parent.parent / "data" / "host_a.db"
@@ -29,7 +30,7 @@ def test_a_dataset_is_sound(dataset: Dataset) -> None:
     assert set(dataset.key) <= set(names), "the key consists of columns"
     assert any(c.required for c in dataset.columns if c.name in dataset.key)
     assert all(c.doc.strip() and "\n" not in c.doc for c in dataset.columns), "every column has a sentence"
-    assert {c.type for c in dataset.columns} <= {I, R, T, B, TS}
+    assert {c.type for c in dataset.columns} <= {I, R, T, B, TS, D}
     assert dataset.doc.endswith(".")
 
 
@@ -112,7 +113,11 @@ REPLACED = {
 # Not of A-LEMS, or of a later one than that of the example store.
 NOT_IN_THE_STORE = {
     *("gpu_samples", "run_conditions", "rejected_lines"),
-    *(dataset.name for dataset in (*OUTCOME_DATASETS, *USAGE_DATASETS, *ML_DATASETS, *TRACKING_DATASETS)),
+    *(
+        dataset.name
+        for datasets in (OUTCOME_DATASETS, USAGE_DATASETS, ML_DATASETS, TRACKING_DATASETS, CONDITION_DATASETS)
+        for dataset in datasets
+    ),
 }
 
 

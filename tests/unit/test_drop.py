@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors import contract, uuid7
-from collectors.dataset import TS, B, I, R, T
+from collectors.dataset import TS, B, D, I, R, T
 from collectors.drop import ContractBroken, Drop, DropFailed, drop_rows, safe_name
 
 DAY = dt.date(2026, 3, 1)
@@ -78,7 +78,7 @@ def test_a_file_stands_where_the_design_says_and_says_what_it_is(landing: Path) 
 
 
 def test_every_dataset_has_a_drop_that_reads_back_with_its_schema(landing: Path) -> None:
-    values = {I: 1, R: 1.5, T: "x", B: True, TS: dt.datetime.now(dt.UTC)}
+    values = {I: 1, R: 1.5, T: "x", B: True, TS: dt.datetime.now(dt.UTC), D: dt.date(2026, 3, 1)}
     for dataset in contract.DATASETS.values():
         row = {c.name: values[c.type] for c in dataset.columns}
         required = {c.name: values[c.type] for c in dataset.columns if c.required}

@@ -1,0 +1,390 @@
+"""Drops what an RCDB store holds: SQLite or MySQL/MariaDB by URL, schema version 1 or 2; the store is only read.
+
+The store is read whole, a page at a time, and compared with what was dropped before by a hash of each block of rows:
+only blocks that differ are dropped, so that an import that was killed goes on where it was, and a value that was
+replaced in place is found. Rows that make no sense are dropped as rejects, with the reason.
+"""
+
+import base64
+import hashlib
+import json
+import marshal
+import re
+import socket
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import pyarrow as pa
+
+from collectors import contract_conditions as contract
+from collectors.dataset import D, Dataset, T
+from collectors.drop import MISFIT, Drop
+from collectors.sources.mysql_server import SCHEMES, open_server
+from collectors.sources.rcdb_values import CONDITION_COLUMNS, NotUnderstood, Row, Zone, condition_columns, sift
+from collectors.sources.sqlite_file import StoreUnreadable, open_unchanged
+from collectors.sources.usage_state import UsageState, load_state
+
+PRODUCER: Final = "alems-collect rcdb"
+DEFAULT_SCHEMA: Final = "rcdb"
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
+PAGE_ROWS: Final = 50_000
+BLOCK_ROWS: Final = 1_000  # keys to a block: what is dropped again where one row of it has changed
+BLOCK_FILES: Final = 10  # files hold whole logs
+MAX_DETAIL: Final = 4_000
+SQLITE_PREFIX: Final = "sqlite:///"
+
+NEEDED: Final = ("runs", "condition_types", "conditions")
+"""Tables without which it is no RCDB store; schema version 1 lacks aliases and run_periods."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with a table, the keys read of it, and about how many there are."""
+Columns = dict[str, Any]
+
+
+class NotAnRcdbStore(StoreUnreadable):
+    """A database, but not one of RCDB."""
+
+
+class SchemaTaken(RuntimeError):
+    """Another store has been imported under this name."""
+
+
+class Reader(Protocol):
+    """An open database."""
+
+    def rows(self, sql: str) -> list[Row]: ...
+    def tables(self) -> dict[str, list[str]]: ...
+
+
+@dataclass(slots=True)
+class ImportSummary:
+    """What one import did."""
+
+    schema: str
+    rows: dict[str, int] = field(default_factory=dict)  # dataset -> rows dropped; 0 where nothing was new
+    notes: list[str] = field(default_factory=list)
+
+
+def import_store(
+    url: str, landing: Path, *, name: str | None = None, zone: str = "UTC", progress: Progress | None = None
+) -> ImportSummary:
+    """Drop what is in the store and has not been dropped from it before, for schema rcdb, or rcdb_<name>.
+
+    Raises StoreUnreadable, SchemaTaken, UnknownZone, DropFailed.
+    """
+    schema = schema_of(name)
+    with _open(url, landing) as (reader, shown):
+        state = _state(landing, schema, shown)
+        return _Import(reader, shown, landing, schema, Zone(zone), state, progress or (lambda *_: None)).run()
+
+
+@contextmanager
+def _open(url: str, landing: Path) -> Iterator[tuple[Reader, str]]:
+    """The open store, and its address as it may be shown: without a password, a file by its whole path."""
+    if url.partition("://")[0] in SCHEMES:
+        with open_server(url) as server:
+            yield server, server.name
+        return
+    path = url.removeprefix(SQLITE_PREFIX)
+    if "://" in path:
+        raise StoreUnreadable(f"{path.partition('://')[0]}: not read here; give sqlite:///FILE or mysql://…")
+    with open_unchanged(Path(path), scratch=landing.parent / "collector-state") as file:
+        yield file, str(Path(path).resolve())
+
+
+def schema_of(name: str | None) -> str:
+    """The schema of the first store, or of one with a name. Raises SchemaTaken."""
+    if name is None:
+        return DEFAULT_SCHEMA
+    if not NAME.fullmatch(name):
+        raise SchemaTaken(f"--name {name}: give small letters, digits and _, a letter first")
+    return f"{DEFAULT_SCHEMA}_{name}"
+
+
+def _state(landing: Path, schema: str, shown: str) -> UsageState:
+    """What was dropped of this store. Raises SchemaTaken where the schema is another store's."""
+    source = f"{schema}.store"  # a dot, so that the files of rcdb and of rcdb_x are told apart
+    state = load_state(landing, source, shown)
+    for other in state.path.parent.glob(f"{source}-*.json"):
+        if other != state.path:
+            store = json.loads(other.read_text()).get("records", {}).get("store", "another store")
+            raise SchemaTaken(
+                f"{shown}: schema {schema} holds {store}; give this one a name by --name, "
+                f"or, if it is the same store at another place, remove {other}"
+            )
+    state.records["store"] = shown
+    return state
+
+
+@dataclass(slots=True)
+class _Import:
+    """One import. `run()` reads top-down."""
+
+    reader: Reader
+    shown: str
+    landing: Path
+    schema: str
+    zone: Zone
+    state: UsageState
+    progress: Progress
+    summary: ImportSummary = field(init=False)
+    tables: dict[str, list[str]] = field(init=False)
+    now: datetime = field(init=False)
+    types: dict[int, str] = field(default_factory=dict)  # id -> value type
+    drops: dict[str, Drop] = field(default_factory=dict)
+    pending: dict[str, str] = field(default_factory=dict)  # block -> hash, of what is not on disk yet
+
+    def __post_init__(self) -> None:
+        self.now = datetime.now(UTC)
+        self.summary = ImportSummary(self.schema)
+        self.tables = self.reader.tables()
+        absent = [table for table in NEEDED if table not in self.tables]
+        if absent:
+            raise NotAnRcdbStore(f"{self.shown}: has no table {absent[0]}, so it is no RCDB store; check the address")
+
+    def run(self) -> ImportSummary:
+        # Types first: they say which column a condition's value stands in.
+        self._drop_types()
+        self._drop_table("runs", ("number", "started", "finished"), contract.RCDB_RUNS, self._runs)
+        self._drop_table("conditions", CONDITION_COLUMNS, contract.RCDB_CONDITIONS, self._conditions, self._types_of)
+        self._drop_table("files", _FILE_COLUMNS, contract.RCDB_FILES, self._files, block_rows=BLOCK_FILES)
+        self._drop_table(
+            "files_have_runs", ("run_number", "files_id"), contract.RCDB_FILES_HAVE_RUNS, self._files_have_runs
+        )
+        self._drop_table("logs", _LOG_COLUMNS, contract.RCDB_LOGS, self._logs)
+        self._drop_table("aliases", ("id", "name", "code", "description"), contract.RCDB_ALIASES, self._aliases)
+        self._drop_run_periods()
+        self._drop_table(
+            "schema_versions", ("version", "created", "comment"), contract.RCDB_SCHEMA_VERSIONS, self._versions
+        )
+        self._flush()
+        return self.summary
+
+    # Tables
+
+    def _drop_types(self) -> None:
+        columns = ("id", "name", "value_type", "description", "created")
+        for id_, name, kind, *_ in self._select("condition_types", columns):
+            self.types[id_] = kind if kind in contract.VALUE_COLUMNS else "string"
+            if kind not in contract.VALUE_COLUMNS:
+                self.summary.notes.append(f"condition type {name}: type {kind!r} is none of RCDB's; taken as string")
+        self._drop_table("condition_types", columns, contract.RCDB_CONDITION_TYPES, self._types)
+
+    def _types(self, rows: Sequence[Row]) -> Columns:
+        ids, names, _, descriptions, created = zip(*rows, strict=True)
+        return {
+            "source_system": [contract.STORE_SOURCE] * len(rows),
+            "type_id": ids,
+            "name": names,
+            "value_type": [self.types[id_] for id_ in ids],
+            "description": descriptions,
+            "created": self._times(created),
+        }
+
+    def _runs(self, rows: Sequence[Row]) -> Columns:
+        numbers, started, finished = zip(*rows, strict=True)
+        return {"number": numbers, "started": self._times(started), "finished": self._times(finished)}
+
+    def _conditions(self, rows: Sequence[Row]) -> Columns:
+        """Fast for rows that are all in order; row by row for a page in which one is not."""
+        try:
+            return condition_columns(rows, self.types, self.zone)
+        except (NotUnderstood, *MISFIT):
+            good, bad = sift(rows, self.types, self.zone)
+        self._reject("conditions", bad)
+        return condition_columns(good, self.types, self.zone) if good else {}
+
+    def _types_of(self, rows: Sequence[Row]) -> object:
+        """What a condition means depends on its type too: a type that has changed drops its conditions again."""
+        return sorted((id_, self.types.get(id_)) for id_ in {row[2] for row in rows if row[2] is not None})
+
+    def _files(self, rows: Sequence[Row]) -> Columns:
+        ids, paths, stored, contents, descriptions, importances = zip(*rows, strict=True)
+        texts = [_as_text(content) or "" for content in contents]
+        sums = [content_sha256(text) for text in texts]
+        known = {sum_: text for sum_, text in zip(sums, texts, strict=True) if f"content:{sum_}" not in self.pending}
+        new = {sum_: text for sum_, text in known.items() if f"content:{sum_}" not in self.state.records}
+        if new:
+            self._write(contract.RCDB_FILE_CONTENTS, {"sha256": list(new), "content": list(new.values())})
+            self.pending |= dict.fromkeys((f"content:{sum_}" for sum_ in new), "dropped")
+        return {
+            "file_id": ids,
+            "path": [_as_text(path) or "" for path in paths],
+            "sha256": [_as_text(said) or sum_ for said, sum_ in zip(stored, sums, strict=True)],
+            "content_sha256": sums,
+            "description": descriptions,
+            "importance": [importance or 0 for importance in importances],
+        }
+
+    def _files_have_runs(self, rows: Sequence[Row]) -> Columns:
+        whole = [row for row in rows if None not in row]
+        return {"run_number": [run for run, _ in whole], "file_id": [file for _, file in whole]}
+
+    def _logs(self, rows: Sequence[Row]) -> Columns:
+        ids, table_ids, descriptions, runs, created, users = zip(*rows, strict=True)
+        return {
+            "log_id": ids,
+            "table_ids": table_ids,
+            "description": descriptions,
+            "related_run": runs,
+            "created": self._times(created),
+            "user_name": users,
+        }
+
+    def _aliases(self, rows: Sequence[Row]) -> Columns:
+        ids, names, codes, descriptions = zip(*rows, strict=True)
+        return {"alias_id": ids, "name": names, "code": codes, "description": descriptions}
+
+    def _versions(self, rows: Sequence[Row]) -> Columns:
+        versions, created, comments = zip(*rows, strict=True)
+        return {"version": versions, "created": self._times(created), "comment": comments}
+
+    def _drop_run_periods(self) -> None:
+        """Run periods, the only rows that RCDB's own tools delete: one that is gone is dropped as deleted."""
+        if "run_periods" not in self.tables:
+            return
+        names = ("id", "name", "description", "run_min", "run_max", "start_date", "end_date")
+        listed = {str(row[0]): row for row in self._select("run_periods", names)}
+        before = json.loads(self.state.records.get("run_periods", "{}"))
+        found = {id_: [None if value is None else str(value) for value in row] for id_, row in listed.items()}
+        changed = [(row, False) for id_, row in found.items() if before.get(id_) != row]
+        changed += [(row, True) for id_, row in before.items() if id_ not in found]
+        if changed:
+            ids, titles, descriptions, mins, maxs, starts, ends = zip(*(row for row, _ in changed), strict=True)
+            columns = {
+                "period_id": [int(value) for value in ids],
+                "name": titles,
+                "description": descriptions,
+                "run_min": [int(value) for value in mins],
+                "run_max": [int(value) for value in maxs],
+                "start_date": pa.array(map(_day, starts), D),
+                "end_date": pa.array(map(_day, ends), D),
+                "is_deleted": [deleted for _, deleted in changed],
+            }
+            self._write(contract.RCDB_RUN_PERIODS, columns)
+            self.pending["run_periods"] = json.dumps(found)
+
+    # Reading
+
+    def _select(self, table: str, columns: Sequence[str], where: str = "") -> list[Row]:
+        """Rows in the order of the first column; a column that an older schema lacks is NULL."""
+        listed = ", ".join(name if name in self.tables[table] else f"NULL AS {name}" for name in columns)
+        return self.reader.rows(f"SELECT {listed} FROM {table} {where} ORDER BY {', '.join(columns[:2])}")
+
+    def _drop_table(
+        self,
+        table: str,
+        columns: Sequence[str],
+        dataset: Dataset,
+        convert: Callable[[Sequence[Row]], Columns],
+        meaning: Callable[[Sequence[Row]], Any] = lambda rows: None,
+        *,
+        block_rows: int = BLOCK_ROWS,
+    ) -> None:
+        """Drop the blocks of a table that are new or differ from what was dropped, in the order of its key."""
+        self.summary.rows.setdefault(dataset.name, 0)
+        if table not in self.tables:
+            return
+        key = columns[0]
+        [(first, last)] = self.reader.rows(f"SELECT min({key}), max({key}) FROM {table}")
+        if first is None:
+            return
+        page = block_rows * (PAGE_ROWS // BLOCK_ROWS)
+        for start in range(first // page * page, last + 1, page):
+            rows = self._select(table, columns, f"WHERE {key} >= {start} AND {key} < {start + page}")
+            changed: list[Row] = []
+            for number, block in _blocks(rows, block_rows):
+                name, hash_ = f"{table}:{number}", self._hash(block, meaning(block))
+                if self.state.records.get(name) != hash_:
+                    changed += block
+                    self.pending[name] = hash_
+            if changed:
+                self._write(dataset, convert(changed))
+            self.progress(table, min(start + page, last) - first + 1, last - first + 1)
+
+    def _hash(self, rows: Sequence[Row], meaning: Any) -> str:
+        # Version 2 writes equal values as equal bytes, whatever objects they are.
+        return hashlib.sha256(marshal.dumps((list(rows), meaning, self.zone.name), 2)).hexdigest()[:16]
+
+    def _times(self, texts: Sequence[object]) -> pa.Array:
+        try:
+            return self.zone.utc(pa.array(texts, T))
+        except MISFIT:
+            return self.zone.utc(pa.array(map(self.zone.naive, texts), T))
+
+    # Writing
+
+    def _write(self, dataset: Dataset, columns: Columns) -> None:
+        n_rows = len(next(iter(columns.values()), ()))
+        if not n_rows:
+            return
+        if dataset.name not in self.drops:
+            self.drops[dataset.name] = Drop(
+                self.landing, dataset, host=socket.gethostname(), producer=PRODUCER, date=self.now.date()
+            )
+        shared: Columns = {"recorded_at": pa.array([self.now] * n_rows, contract.RECORDED_AT.type)}
+        if "schema_name" in dataset.column_names:
+            shared["schema_name"] = pa.array([self.schema] * n_rows, T)
+        full = self.drops[dataset.name].append(shared | columns)
+        self.summary.rows[dataset.name] = self.summary.rows.get(dataset.name, 0) + n_rows
+        if full is not None:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write what is buffered, then note it: what a kill leaves unnoted is dropped again, and counts as repeated."""
+        for drop in self.drops.values():
+            path = drop.flush()
+            if path is not None:
+                self.state.last_file = str(path.relative_to(self.landing))
+        self.state.records |= self.pending
+        self.pending = {}
+        self.state.save()
+
+    def _reject(self, table: str, rows: Sequence[tuple[Row, str]]) -> None:
+        if not rows:
+            return
+        columns = {
+            "table_name": [table] * len(rows),
+            "row_id": [row[0] for row, _ in rows],
+            "reason": [f"{table}: {reason}" for _, reason in rows],
+            "detail": [json.dumps(row, default=str)[:MAX_DETAIL] for row, _ in rows],
+        }
+        self._write(contract.RCDB_REJECTS, columns)
+
+
+_FILE_COLUMNS: Final = ("id", "path", "sha256", "content", "description", "importance")
+_LOG_COLUMNS: Final = ("id", "table_ids", "description", "related_run", "created", "user_name")
+
+
+def content_sha256(text: str) -> str:
+    """As RCDB writes it: base64 of the SHA-256 of the text in UTF-8."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _blocks(rows: Sequence[Row], block_rows: int) -> Iterator[tuple[int, Sequence[Row]]]:
+    """Rows in key order cut where their key begins another block."""
+    start = 0
+    while start < len(rows):
+        number = rows[start][0] // block_rows
+        end = bisect_left(rows, (number + 1) * block_rows, lo=start, key=itemgetter(0))
+        yield number, rows[start:end]
+        start = end
+
+
+def _as_text(value: object) -> str | None:
+    return (
+        value.decode(errors="backslashreplace") if isinstance(value, bytes) else None if value is None else str(value)
+    )
+
+
+def _day(text: object) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(str(text)[:10])
+    except ValueError:
+        return None

@@ -1,0 +1,20 @@
+-- Names for pieces of queries: @name stands for its code.
+-- depends: stage.rcdb_aliases
+CREATE OR REPLACE TABLE rcdb.aliases (
+    id BIGINT PRIMARY KEY, -- alias
+    name VARCHAR NOT NULL UNIQUE, -- its name, without the @
+    code VARCHAR NOT NULL, -- the expression that it stands for
+    description VARCHAR -- what it means
+);
+
+INSERT INTO rcdb.aliases BY NAME
+WITH newest AS (
+    SELECT *
+    FROM stage.rcdb_aliases
+    WHERE schema_name = getvariable('condition_schema')
+    QUALIFY row_number() OVER (PARTITION BY alias_id ORDER BY recorded_at DESC, landing_date DESC) = 1
+)
+SELECT alias_id AS id, name, code, description
+FROM newest
+QUALIFY row_number() OVER (PARTITION BY name ORDER BY recorded_at DESC, alias_id DESC) = 1
+ORDER BY id;

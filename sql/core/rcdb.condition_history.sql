@@ -1,0 +1,26 @@
+-- What a value was before another replaced it, and the rows of a store that stood beside a newer one.
+-- depends: rcdb.condition_statements
+CREATE OR REPLACE TABLE rcdb.condition_history (
+    run_number BIGINT NOT NULL, -- run
+    condition_type_id BIGINT NOT NULL, -- condition type
+    text_value VARCHAR, -- value of a string, json or blob
+    int_value BIGINT, -- value of an int
+    float_value DOUBLE, -- value of a float
+    bool_value BOOLEAN, -- value of a bool
+    time_value TIMESTAMPTZ, -- value of a time
+    created TIMESTAMPTZ, -- when the value was written
+    loaded_at TIMESTAMPTZ NOT NULL, -- when the pipeline was told that it no longer holds
+    reason VARCHAR NOT NULL CHECK (reason IN ('replaced', 'duplicate')) -- another value came, or the store had two rows
+);
+
+INSERT INTO rcdb.condition_history BY NAME
+SELECT
+    run_number,
+    condition_type_id,
+    text_value, int_value, float_value, bool_value, time_value,
+    created,
+    replaced_at AS loaded_at,
+    outcome AS reason
+FROM rcdb.condition_statements
+WHERE outcome IN ('replaced', 'duplicate')
+ORDER BY run_number, condition_type_id, recorded_at, condition_id;

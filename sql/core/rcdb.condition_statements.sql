@@ -1,0 +1,235 @@
+-- What was said of a condition of a run where it had to be weighed: by hand or by a measured program, more than once by the
+-- store, or of no known run. In the order of being said, with what became of it.
+-- depends: stage.rcdb_conditions, stage.rcdb_condition_types, stage.written_conditions, stage.run_conditions, rcdb.runs, rcdb.condition_types
+CREATE OR REPLACE TABLE rcdb.condition_statements (
+    run_number BIGINT NOT NULL, -- run
+    name VARCHAR NOT NULL, -- name of the condition
+    condition_type_id BIGINT, -- condition type; NULL where none has this name
+    source VARCHAR NOT NULL, -- who said it: store, hand or program
+    condition_id BIGINT, -- the row's id in the store
+    text_value VARCHAR, -- value of a string, json or blob
+    int_value BIGINT, -- value of an int
+    float_value DOUBLE, -- value of a float
+    bool_value BOOLEAN, -- value of a bool
+    time_value TIMESTAMPTZ, -- value of a time
+    created TIMESTAMPTZ, -- when the value was written
+    recorded_at TIMESTAMPTZ NOT NULL, -- when the collector dropped it
+    outcome VARCHAR NOT NULL, -- current, replaced, duplicate, same or refused
+    replaced_at TIMESTAMPTZ, -- when the pipeline was told of what came in its place
+    reason VARCHAR -- why it was refused, and the remedy
+);
+
+INSERT INTO rcdb.condition_statements BY NAME
+WITH store_types AS (
+    SELECT
+        landed.type_id,
+        landed.name,
+        types.id AS condition_type_id,
+        landed.value_type = types.value_type AS has_its_type
+    FROM stage.rcdb_condition_types AS landed
+    LEFT JOIN rcdb.condition_types AS types ON types.name = landed.name
+    WHERE landed.schema_name = getvariable('condition_schema') AND landed.source_system = 'rcdb'
+    QUALIFY row_number() OVER (PARTITION BY landed.type_id ORDER BY landed.recorded_at DESC, landed.landing_date DESC) = 1
+),
+imported AS NOT MATERIALIZED (
+    SELECT conditions.*, store_types.name, store_types.condition_type_id AS type_here, store_types.has_its_type
+    FROM stage.rcdb_conditions AS conditions
+    LEFT JOIN store_types ON store_types.type_id = conditions.condition_type_id
+    WHERE conditions.schema_name = getvariable('condition_schema')
+),
+said AS (
+    SELECT
+        run_number, name, value_type, 'hand' AS source, text_value, int_value, float_value, bool_value, time_value,
+        recorded_at, replaces
+    FROM stage.written_conditions
+    WHERE schema_name = getvariable('condition_schema')
+    UNION ALL BY NAME
+    SELECT
+        run_id AS run_number, name, value_type, 'program' AS source, text_value, int_value, float_value, bool_value,
+        recorded_at, TRUE AS replaces
+    FROM stage.run_conditions
+    WHERE getvariable('condition_schema') = 'rcdb'
+),
+contested AS (
+    SELECT run_number, type_here
+    FROM imported
+    GROUP BY run_number, type_here
+    HAVING count(*) > 1
+    UNION
+    SELECT said.run_number, types.id
+    FROM said
+    JOIN rcdb.condition_types AS types ON types.name = said.name
+    UNION
+    SELECT imported.run_number, imported.type_here
+    FROM imported
+    ANTI JOIN rcdb.runs AS runs ON runs.number = imported.run_number
+    UNION
+    SELECT run_number, type_here
+    FROM imported
+    WHERE NOT coalesce(has_its_type AND condition_type_id = type_here, FALSE)
+),
+-- Of the versions of a store's row, those that say something new.
+versions AS (
+    SELECT
+        imported.*,
+        (imported.text_value, imported.int_value, imported.float_value, imported.bool_value, imported.time_value) AS value,
+        value IS NOT DISTINCT FROM lag(value) OVER same_row AS is_repeat
+    FROM imported
+    JOIN contested
+        ON contested.run_number = imported.run_number
+        AND contested.type_here IS NOT DISTINCT FROM imported.type_here
+    WINDOW same_row AS (
+        PARTITION BY imported.condition_id, imported.run_number, imported.type_here
+        ORDER BY imported.recorded_at
+    )
+),
+-- A store may have several rows of one run and type: the one written last counts.
+winners AS (
+    SELECT run_number, type_here, arg_max(condition_id, (coalesce(created, '-infinity'), condition_id)) AS condition_id
+    FROM versions
+    GROUP BY run_number, type_here
+),
+by_store AS (
+    SELECT
+        versions.run_number,
+        coalesce(versions.name, 'type ' || versions.condition_type_id) AS name,
+        versions.type_here AS condition_type_id,
+        'store' AS source,
+        versions.condition_id,
+        versions.text_value, versions.int_value, versions.float_value, versions.bool_value, versions.time_value,
+        versions.created,
+        versions.recorded_at,
+        TRUE AS replaces,
+        versions.condition_id <> winners.condition_id AS is_duplicate,
+        CASE
+            WHEN versions.type_here IS NULL OR NOT versions.has_its_type
+                THEN 'the store has two types of this name, and this one is of another value type; rename it there'
+        END AS problem
+    FROM versions
+    JOIN winners
+        ON winners.run_number = versions.run_number
+        AND winners.type_here IS NOT DISTINCT FROM versions.type_here
+    WHERE NOT versions.is_repeat
+),
+-- A value as the condition's type has it; NULL where that would lose anything.
+fitted AS (
+    SELECT
+        said.run_number,
+        said.name,
+        types.id AS condition_type_id,
+        said.source,
+        NULL::BIGINT AS condition_id,
+        CASE
+            WHEN types.value_type IN ('string', 'blob') THEN said.text_value
+            WHEN types.value_type = 'json' AND json_valid(said.text_value) THEN said.text_value
+        END AS text_value,
+        CASE
+            WHEN types.value_type <> 'int' THEN NULL
+            WHEN said.value_type = 'int' THEN said.int_value
+            WHEN said.float_value = trunc(said.float_value) THEN try_cast(said.float_value AS BIGINT)
+        END AS int_value,
+        CASE
+            WHEN types.value_type <> 'float' THEN NULL
+            WHEN said.value_type = 'float' THEN said.float_value
+            WHEN said.int_value = said.int_value::DOUBLE::HUGEINT THEN said.int_value::DOUBLE
+        END AS float_value,
+        CASE
+            WHEN types.value_type <> 'bool' THEN NULL
+            WHEN said.value_type = 'bool' THEN said.bool_value
+            WHEN lower(said.text_value) IN ('true', 'false') THEN lower(said.text_value) = 'true'
+        END AS bool_value,
+        CASE
+            WHEN types.value_type <> 'time' THEN NULL
+            WHEN said.value_type = 'time' THEN said.time_value
+            ELSE try_cast(said.text_value AS TIMESTAMPTZ)
+        END AS time_value,
+        said.recorded_at AS created,
+        said.recorded_at,
+        said.replaces,
+        FALSE AS is_duplicate,
+        CASE
+            WHEN types.id IS NULL
+                THEN 'no condition type has this name; declare it by `alems-collect condition-type NAME TYPE`'
+            WHEN coalesce(text_value, int_value::VARCHAR, float_value::VARCHAR, bool_value::VARCHAR, time_value::VARCHAR) IS NULL
+                THEN 'the value is not of the type of its condition, or would lose something; write one that is'
+        END AS problem
+    FROM said
+    LEFT JOIN rcdb.condition_types AS types ON types.name = said.name
+),
+weighed AS (
+    SELECT
+        statements.* REPLACE (
+            CASE
+                WHEN runs.number IS NULL
+                    THEN 'no run has this number; it is taken as soon as the run lands'
+                ELSE statements.problem
+            END AS problem
+        ),
+        (text_value, int_value, float_value, bool_value, time_value) AS value
+    FROM (SELECT * FROM by_store UNION ALL BY NAME SELECT * FROM fitted) AS statements
+    LEFT JOIN rcdb.runs AS runs ON runs.number = statements.run_number
+),
+-- Those that may set the value, in the order of being said. One that may not replace sets it only as the first.
+in_turn AS (
+    SELECT
+        weighed.*,
+        row_number() OVER turn AS place,
+        replaces OR place = 1 AS sets
+    FROM weighed
+    WHERE problem IS NULL AND NOT is_duplicate
+    WINDOW turn AS (
+        PARTITION BY run_number, condition_type_id
+        ORDER BY recorded_at, source = 'store' DESC, source, replaces, condition_id, value
+    )
+),
+compared AS (
+    SELECT
+        in_turn.*,
+        last_value(CASE WHEN sets THEN value END IGNORE NULLS) OVER before AS held,
+        CASE
+            WHEN place = 1 THEN 'set'
+            WHEN value IS NOT DISTINCT FROM held THEN 'same'
+            -- As RCDB does it; what the store says is taken exactly.
+            WHEN source <> 'store' AND abs(float_value - struct_extract(held, 3)) <= 1e-12 THEN 'same'
+            WHEN sets THEN 'set'
+            ELSE 'refused'
+        END AS outcome
+    FROM in_turn
+    WINDOW before AS (
+        PARTITION BY run_number, condition_type_id
+        ORDER BY place
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+),
+replaced AS (
+    SELECT
+        compared.*,
+        lead(recorded_at) OVER (PARTITION BY run_number, condition_type_id, outcome = 'set' ORDER BY place) AS next_at
+    FROM compared
+),
+results AS (
+    SELECT
+        replaced.* EXCLUDE (place, sets, held, next_at) REPLACE (
+            CASE
+                WHEN outcome <> 'set' THEN outcome
+                WHEN next_at IS NULL THEN 'current'
+                ELSE 'replaced'
+            END AS outcome,
+            CASE WHEN outcome = 'refused' THEN 'the run has another value of it; write it with --replace' END AS problem
+        ),
+        CASE WHEN outcome = 'set' THEN next_at END AS replaced_at
+    FROM replaced
+    UNION ALL BY NAME
+    SELECT
+        weighed.*,
+        CASE WHEN problem IS NULL THEN 'duplicate' ELSE 'refused' END AS outcome,
+        CASE WHEN problem IS NULL THEN recorded_at END AS replaced_at
+    FROM weighed
+    WHERE problem IS NOT NULL OR is_duplicate
+)
+SELECT
+    run_number, name, condition_type_id, source, condition_id,
+    text_value, int_value, float_value, bool_value, time_value,
+    created, recorded_at, outcome, replaced_at, problem AS reason
+FROM results
+ORDER BY run_number, name, recorded_at, condition_id;

@@ -1,0 +1,15 @@
+-- Which runs a file belongs to.
+-- depends: stage.rcdb_files_have_runs, rcdb.file_paths, rcdb.runs
+CREATE OR REPLACE TABLE rcdb.files_have_runs (
+    files_id BIGINT NOT NULL, -- file
+    run_number BIGINT NOT NULL, -- run
+    PRIMARY KEY (files_id, run_number)
+);
+
+INSERT INTO rcdb.files_have_runs BY NAME
+SELECT DISTINCT links.file_id AS files_id, links.run_number
+FROM stage.rcdb_files_have_runs AS links
+SEMI JOIN rcdb.file_paths AS paths ON paths.id = links.file_id
+SEMI JOIN rcdb.runs AS runs ON runs.number = links.run_number
+WHERE links.schema_name = getvariable('condition_schema')
+ORDER BY files_id, run_number;

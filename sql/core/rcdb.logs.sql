@@ -1,0 +1,17 @@
+-- What was done to the store, when and by whom.
+-- depends: stage.rcdb_logs
+CREATE OR REPLACE TABLE rcdb.logs (
+    id BIGINT PRIMARY KEY, -- log record
+    table_ids VARCHAR, -- rows concerned, as table_id
+    description VARCHAR, -- what was done
+    related_run BIGINT, -- run concerned
+    created TIMESTAMPTZ, -- when
+    user_name VARCHAR -- by whom
+);
+
+INSERT INTO rcdb.logs BY NAME
+SELECT log_id AS id, table_ids, description, related_run, created, user_name
+FROM stage.rcdb_logs
+WHERE schema_name = getvariable('condition_schema')
+QUALIFY row_number() OVER (PARTITION BY log_id ORDER BY recorded_at DESC, landing_date DESC) = 1
+ORDER BY id;

@@ -1,0 +1,23 @@
+-- Named ranges of runs, both ends included.
+-- depends: stage.rcdb_run_periods
+CREATE OR REPLACE TABLE rcdb.run_periods (
+    id BIGINT PRIMARY KEY, -- run period
+    name VARCHAR NOT NULL, -- its name
+    description VARCHAR, -- what was done in it
+    run_min BIGINT NOT NULL, -- first run
+    run_max BIGINT NOT NULL, -- last run
+    start_date DATE, -- first day
+    end_date DATE -- last day
+);
+
+INSERT INTO rcdb.run_periods BY NAME
+WITH newest AS (
+    SELECT *
+    FROM stage.rcdb_run_periods
+    WHERE schema_name = getvariable('condition_schema')
+    QUALIFY row_number() OVER (PARTITION BY period_id ORDER BY recorded_at DESC, landing_date DESC) = 1
+)
+SELECT period_id AS id, name, description, run_min, run_max, start_date, end_date
+FROM newest
+WHERE NOT is_deleted
+ORDER BY id;
