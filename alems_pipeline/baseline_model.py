@@ -14,7 +14,7 @@ import polars as pl
 Floats = npt.NDArray[np.float64]
 
 TARGET: Final = "dynamic_energy_j"
-MAX_RUNS: Final = 2_000  # the newest: more change little and cost time
+MAX_RUNS: Final = 1_000  # the newest: more change little and cost time
 MIN_RUNS: Final = 20
 MIN_GROUPS: Final = 3
 MAX_SINGLE_GROUPS: Final = 10

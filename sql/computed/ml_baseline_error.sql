@@ -4,7 +4,7 @@
 CREATE OR REPLACE TABLE main.ml_baseline_error (
     target VARCHAR NOT NULL, -- column predicted
     model VARCHAR NOT NULL, -- kind of model
-    n_runs BIGINT NOT NULL, -- measured runs with a dynamic energy: the newest, at most 2,000
+    n_runs BIGINT NOT NULL, -- measured runs with a dynamic energy: the newest, at most 1,000
     n_groups BIGINT NOT NULL, -- sessions that they belong to
     n_features BIGINT NOT NULL, -- columns used: features that give nothing away and are known of some run
     target_min_j DOUBLE NOT NULL, -- least energy among them, J

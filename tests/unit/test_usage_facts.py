@@ -280,6 +280,14 @@ def test_finer_windows_are_summed_each_at_its_own_intensity(usage: Usage) -> Non
     assert row["intensity_gCo2eq_kwh"] == pytest.approx(250)
 
 
+def test_what_a_kilogram_equals(usage: Usage) -> None:
+    usage.build()
+    assert {row["thing"]: row["amount"] for row in usage.rows("FROM carbon_equivalences(1000)")} == {
+        "miles driven": pytest.approx(2.5), "phone charges": pytest.approx(121.7, abs=0.05),
+        "days of a tree": pytest.approx(16.78, abs=0.005), "hours of streaming": pytest.approx(18.18, abs=0.005),
+    }  # fmt: skip
+
+
 # ---- late and corrected data -----------------------------------------------------------------------------------------
 
 
