@@ -1,7 +1,8 @@
 """Folders of `sql/` as Dagster assets: one multi-asset per layer, one asset per file, one transaction per step."""
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -54,24 +55,32 @@ def asset_spec(file: SqlFile) -> dg.AssetSpec:
     )
 
 
-def table_metadata(con: duckdb.DuckDBPyConnection, file: SqlFile) -> dict[str, Any]:
-    """Row count, columns and column lineage of a table or view, read from the warehouse as it now is."""
-    columns = con.execute(
-        "SELECT column_name, data_type, NOT is_nullable, comment FROM duckdb_columns() "
-        "WHERE schema_name = ? AND table_name = ? ORDER BY column_index",
-        [file.schema, file.name],
-    ).fetchall()
+def table_metadata(con: duckdb.DuckDBPyConnection, files: Iterable[SqlFile]) -> dict[SqlFile, dict[str, Any]]:
+    """Row count, columns and column lineage of tables and views, read from the warehouse as it now is."""
+    catalog: dict[str, list[tuple[str, str, bool, str | None]]] = defaultdict(list)
+    for table, *column in con.execute(
+        "SELECT schema_name || '.' || table_name, column_name, data_type, is_nullable, comment FROM duckdb_columns() "
+        "ORDER BY schema_name, table_name, column_index"
+    ).fetchall():
+        catalog[table].append((column[0], column[1], column[2], column[3]))
+    return {file: _metadata(con, file, catalog) for file in files}
+
+
+def _metadata(
+    con: duckdb.DuckDBPyConnection, file: SqlFile, catalog: Mapping[str, list[tuple[str, str, bool, str | None]]]
+) -> dict[str, Any]:
+    columns = catalog[file.qualified_name]
     metadata: dict[str, Any] = {
         "dagster/table_name": file.qualified_name,
         "dagster/column_schema": dg.TableSchema(
             columns=[
-                dg.TableColumn(
-                    name, type_, description=doc, constraints=dg.TableColumnConstraints(nullable=not required)
-                )
-                for name, type_, required, doc in columns
+                dg.TableColumn(name, type_, description=doc, constraints=dg.TableColumnConstraints(nullable=nullable))
+                for name, type_, nullable, doc in columns
             ]
         ),
-        "dagster/column_lineage": _column_lineage(con, file, [row[0] for row in columns]),
+        "dagster/column_lineage": _column_lineage(
+            file, {table: [column[0] for column in catalog[table]] for table in (file.qualified_name, *_read_by(file))}
+        ),
     }
     if file.kind == "table":
         [(n_rows,)] = con.execute(f"SELECT count(*) FROM {file.qualified_name}").fetchall()
@@ -82,20 +91,22 @@ def table_metadata(con: duckdb.DuckDBPyConnection, file: SqlFile) -> dict[str, A
     return metadata
 
 
-def _column_lineage(con: duckdb.DuckDBPyConnection, file: SqlFile, columns: list[str]) -> dg.TableColumnLineage:
+def _read_by(file: SqlFile) -> list[str]:
+    return [sql_files.qualified(name) for name in file.depends]
+
+
+def _column_lineage(file: SqlFile, columns: Mapping[str, list[str]]) -> dg.TableColumnLineage:
     """Columns that a file carries on under their own name, each from the first table of its `depends` that has it.
 
     A computed column has none: its comment says what it is made of.
     """
     sources: dict[str, dg.TableColumnDep] = {}
-    for name in file.depends:
-        schema, table = sql_files.qualified(name).split(".")
-        rows = con.execute(
-            "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?", [schema, table]
-        ).fetchall()
-        for (column,) in rows:
-            sources.setdefault(column, dg.TableColumnDep(asset_key(name), column))
-    return dg.TableColumnLineage({column: [sources[column]] for column in columns if column in sources})
+    for table in _read_by(file):
+        for column in columns[table]:
+            sources.setdefault(column, dg.TableColumnDep(asset_key(table), column))
+    return dg.TableColumnLineage(
+        {column: [sources[column]] for column in columns[file.qualified_name] if column in sources}
+    )
 
 
 def layer_asset(layer: str) -> dg.AssetsDefinition:
@@ -113,7 +124,7 @@ def layer_asset(layer: str) -> dg.AssetsDefinition:
         selected = [file for file in files if asset_key(file.qualified_name) in context.selected_asset_keys]
         with warehouse.get_connection() as con:
             build.build_tables(con, warehouse.files, selected)
-            metadata = {file: table_metadata(con, file) for file in selected}
+            metadata = table_metadata(con, selected)
         for file, values in metadata.items():
             yield dg.MaterializeResult(asset_key(file.qualified_name), metadata=values)
 

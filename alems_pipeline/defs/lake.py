@@ -84,7 +84,7 @@ def build_lake(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
                 {"dagster/partition_row_count": counts[key]}, asset_key=key, partition_key=day.isoformat()
             )
     with warehouse.get_connection() as con:
-        metadata = {asset_key(file.qualified_name): table_metadata(con, file) for file in DAY_FILES}
+        metadata = {asset_key(file.qualified_name): of for file, of in table_metadata(con, DAY_FILES).items()}
     for key in [STAGE_KEY, *LAKE_KEYS, *DAY_KEYS]:
         if key in selected:
             yield dg.MaterializeResult(key, metadata=metadata.get(key))
