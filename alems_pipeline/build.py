@@ -21,7 +21,7 @@ _COLLECTORS: Final = _PACKAGE.parent / "collectors"
 
 _DAY_MODULES: Final = (
     "ids", "landing", "rules", "usage_rules", "condition_rules", "stage", "samples", "energy_samples", "unwrap",
-    "lake_files", "lake",
+    "lake_files", "lake", "subjects",
 )  # fmt: skip
 
 DAY_CODE: Final = sql_files.code_hash(

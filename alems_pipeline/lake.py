@@ -32,6 +32,7 @@ from alems_pipeline.lake_files import (
 )
 from alems_pipeline.landing import Inspected, LandingFile, Unusable
 from alems_pipeline.rules import REASON, Sifted
+from alems_pipeline.subjects import NONE, subjects_of
 from alems_pipeline.warehouse import NotPublished, Warehouse
 from collectors.contract import ENERGY_SAMPLES, RECORD_DATASETS, RUNS, SAMPLE_DATASETS, Dataset
 
@@ -83,6 +84,7 @@ def build_day(
             build.build_records(dataset, runs)
     for dataset in SAMPLE_DATASETS:
         build.build_samples(dataset, runs, progress or (lambda dataset, done, rows: None))
+    stage.store(con, stage.LANDING_SUBJECTS.name, day, pl.concat(build.subjects))
     landing.register_day(con, day, list(build.inspected.values()))
     _touch(warehouse.lake / path for path in replaced)
     _make_day_views(con, warehouse, day)
@@ -98,6 +100,7 @@ class _DayBuild:
     day: date
     inspected: dict[str, Inspected]
     books: dict[str, Books] = field(default_factory=dict)
+    subjects: list[pl.DataFrame] = field(default_factory=lambda: [NONE])
 
     def clear(self) -> list[str]:
         """Take the day out of all tables; returns the lake files that it had."""
@@ -130,6 +133,7 @@ class _DayBuild:
             with self._refusing(one):
                 tables = [table for _, table in landing.read_batches(one.file, range(one.n_row_groups))]
                 frames += [pl.DataFrame(table) for table in tables]
+                self.subjects.append(subjects_of(dataset, one.file.path, pl.concat(frames[-len(tables) :])))
         sifted = stage.sift(dataset, pl.concat(frames), self.day, runs)
         books = Books(n_stored=sifted.good.height)
         books.add(sifted)
@@ -179,6 +183,7 @@ class _DayBuild:
         for one in accepted:
             with self._refusing(one):
                 surveys.append(samples.survey(one.file, one.n_row_groups, keep=keep))
+                self.subjects.append(subjects_of(dataset, one.file.path, surveys[-1].groups))
         return surveys
 
     # The books

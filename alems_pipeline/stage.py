@@ -88,7 +88,17 @@ ENERGY_SAMPLING: Final = StageTable(
         LANDING_DATE,
     ),
 )
-TABLES: Final = (*(_table_of(dataset) for dataset in STAGED), ENERGY_SAMPLING)
+LANDING_SUBJECTS: Final = StageTable(
+    "landing_subjects",
+    "What a landing file is about: the runs, experiments, hosts or datasets of which it holds rows.",
+    (
+        Column("path", pa.string(), "Landing file, relative to the landing folder"),
+        Column("dataset", pa.string(), "Landing dataset"),
+        Column("subject", pa.string(), "run_key, exp_key, …: the columns of alems_pipeline/subjects.py, by chr(31)"),
+        LANDING_DATE,
+    ),
+)
+TABLES: Final = (*(_table_of(dataset) for dataset in STAGED), ENERGY_SAMPLING, LANDING_SUBJECTS)
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,69 @@
+-- Everything that stands in the lineage: what was measured, made or collected, and the landing files that say so.
+-- Kinds: landing_file (id: its path), hardware, environment, code (a git commit), baseline, dataset (name@digest),
+-- experiment, run, model, model_version, benchmark_config, benchmark_result, artifact (a place).
+-- depends: ops.landing_files, hardware_config, environment_config, idle_baselines, experiments, runs, ml.datasets, ml.predictions
+-- unique: kind, id
+CREATE OR REPLACE TABLE main.lineage_nodes (
+    node INTEGER PRIMARY KEY, -- its number in this publication, by which the steps are walked
+    kind VARCHAR NOT NULL, -- what it is
+    id VARCHAR NOT NULL, -- its id, unique in its kind
+    label VARCHAR, -- how a person calls it
+    system VARCHAR NOT NULL, -- where it is from: energy, ml, mlflow, rcdb, inference, landing
+    began_at TIMESTAMPTZ -- when it began, was made or was collected
+);
+
+INSERT INTO main.lineage_nodes BY NAME
+WITH found AS (
+    SELECT 'landing_file' AS kind, path AS id, path AS label, 'landing' AS system, created_at AS began_at
+    FROM ops.landing_files
+    WHERE status = 'accepted'
+    UNION ALL
+    SELECT 'hardware', hw_id::VARCHAR, concat_ws(', ', hostname, cpu_model), 'energy', detected_at
+    FROM main.hardware_config
+    UNION ALL
+    SELECT 'environment', env_id::VARCHAR, concat_ws(', ', os_name, 'Python ' || python_version), 'energy', created_at
+    FROM main.environment_config
+    UNION ALL
+    SELECT 'code', git_commit, concat_ws(' ', git_branch, left(git_commit, 12)), 'energy', NULL
+    FROM main.environment_config
+    WHERE git_commit IS NOT NULL
+    UNION ALL
+    SELECT 'baseline', baseline_id, baseline_id, 'energy', make_timestamptz((timestamp * 1e6)::BIGINT)
+    FROM main.idle_baselines
+    UNION ALL
+    SELECT 'experiment', exp_id::VARCHAR, concat_ws(' / ', name, task_name, model_name), 'energy', created_at
+    FROM main.experiments
+    UNION ALL
+    SELECT
+        'run',
+        runs.run_id::VARCHAR,
+        concat_ws(' ', experiments.task_name, runs.workflow_type, runs.run_number),
+        'energy',
+        make_timestamptz(runs.start_time_ns // 1000)
+    FROM main.runs AS runs
+    JOIN main.experiments AS experiments ON experiments.exp_id = runs.exp_id
+    UNION ALL
+    SELECT 'dataset', name || '@' || digest, name, 'ml', recorded_at
+    FROM ml.datasets
+    UNION ALL
+    SELECT 'run', run_uuid, run_uuid, 'ml', recorded_at
+    FROM ml.predictions
+    WHERE run_uuid IS NOT NULL
+    UNION ALL
+    SELECT 'model_version', model_name || '/' || model_version, model_name || ' ' || model_version, 'ml', recorded_at
+    FROM ml.predictions
+    WHERE model_name IS NOT NULL
+        AND model_version IS NOT NULL
+    UNION ALL
+    SELECT 'model', model_name, model_name, 'ml', recorded_at
+    FROM ml.predictions
+    WHERE model_name IS NOT NULL
+),
+once AS (
+    -- What several systems know stands once; what is only known from predictions says least.
+    SELECT kind, id, label, system, began_at
+    FROM found
+    QUALIFY row_number() OVER (PARTITION BY kind, id ORDER BY system = 'ml', system, began_at, label) = 1
+)
+SELECT row_number() OVER (ORDER BY kind, id) AS node, kind, id, label, system, began_at
+FROM once;

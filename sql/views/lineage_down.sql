@@ -1,0 +1,28 @@
+-- What was made from something, and from that, step by step: lineage_down('run', 3). A row per step; distance 0 is the
+-- thing itself, and what is reached on several ways stands once for each.
+-- depends: lineage_nodes, lineage_edges
+CREATE OR REPLACE MACRO main.lineage_down(of_kind, of_id) AS TABLE
+WITH RECURSIVE walk AS (
+    SELECT 0 AS distance, node, NULL::VARCHAR AS relation, NULL::INTEGER AS via_node
+    FROM main.lineage_nodes
+    WHERE kind = of_kind::VARCHAR
+        AND id = of_id::VARCHAR
+    UNION
+    SELECT walk.distance + 1, edges.target_node, edges.relation, walk.node
+    FROM walk
+    JOIN main.lineage_edges AS edges ON edges.source_node = walk.node
+)
+SELECT
+    walk.distance, -- steps away
+    nodes.kind, -- what it is
+    nodes.id, -- its id
+    nodes.label, -- how a person calls it
+    nodes.system, -- where it is from
+    nodes.began_at, -- when it was
+    walk.relation, -- what the thing that it was reached from is to it
+    via.kind AS via_kind, -- the thing that it was reached from
+    via.id AS via_id -- its id
+FROM walk
+JOIN main.lineage_nodes AS nodes ON nodes.node = walk.node
+LEFT JOIN main.lineage_nodes AS via ON via.node = walk.via_node
+ORDER BY walk.distance, nodes.kind, nodes.id, via_kind, via_id;
