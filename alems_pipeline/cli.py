@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from alems_pipeline import build, cli_conditions
 from alems_pipeline.build import LandingIncomplete, Plan
 from alems_pipeline.conditions import NoConditions, QueryFormatError, RunNotFound, UnknownCondition
+from alems_pipeline.lineage import UnknownNode
 from alems_pipeline.query import BadParameter, OutputFormat, parse_params, run_query, show
 from alems_pipeline.warehouse import NotPublished, PublishRefused, Warehouse, WarehouseBusy, default_home
 
@@ -36,7 +37,7 @@ class UserError(RuntimeError):
 
 KNOWN_ERRORS = (
     NotPublished, PublishRefused, WarehouseBusy, LandingIncomplete, BadParameter, UserError, duckdb.Error,
-    PolarsError, OSError, NoConditions, QueryFormatError, RunNotFound, UnknownCondition,
+    PolarsError, OSError, NoConditions, QueryFormatError, RunNotFound, UnknownCondition, UnknownNode,
 )  # fmt: skip
 
 
@@ -157,6 +158,33 @@ def features(
     with _warehouse(warehouse).read() as con:
         n_rows = export(con, out_file, leak_free=leak_free)
     out.print(f"{n_rows} runs written to {out_file}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def lineage(
+    run: Annotated[str | None, typer.Argument(help="A run's id, or KIND:ID, e.g. dataset:wine@….")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, also to a terminal.")] = False,
+    openlineage: Annotated[
+        bool, typer.Option("--openlineage", help="OpenLineage events of the run, or of all; one a line.")
+    ] = False,
+    warehouse: WarehouseOption = None,
+) -> None:
+    """What a run was made from, down to the landing files, and what was made from it: a tree; JSON in a pipe."""
+    from alems_pipeline import lineage as of
+
+    with _warehouse(warehouse).read() as con:
+        if openlineage:
+            wanted = None if run is None else of.find(con, run)[1]
+            for event in of.events(con, wanted):
+                typer.echo(json.dumps(event))
+            return
+        if run is None:
+            raise UserError("of what? Give a run's id, or --openlineage for all runs")
+        found = of.lineage(con, *of.find(con, run))
+    if as_json or not out.is_terminal:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        out.print(of.tree(found), soft_wrap=True)
 
 
 def _prompt(con: duckdb.DuckDBPyConnection, output: OutputFormat) -> None:

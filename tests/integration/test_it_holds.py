@@ -21,7 +21,7 @@ from alems_pipeline.warehouse import Warehouse, connect_published
 from collectors import contract
 from collectors.drop import Drop, DropFailed
 from tests.small_landing import drop_day, drop_session
-from tests.warehouses import alems, link_landing, materialize, succeeds, table_hashes, warehouse_with
+from tests.warehouses import alems, but_for_files, link_landing, materialize, succeeds, table_hashes, warehouse_with
 
 DAYS = [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 4)]
 
@@ -159,7 +159,7 @@ def test_the_same_landing_twice_and_in_one_go_gives_the_same_tables(
     link_landing(three_day_landing, home, prefix="again-")
     link_landing(three_day_landing, home, prefix="0-before-")
     materialize(home)
-    assert table_hashes(Warehouse(home).published_path) == undisturbed
+    assert but_for_files(table_hashes(Warehouse(home).published_path)) == but_for_files(undisturbed)
     with Warehouse(home).read() as con:
         [(landed, stored, duplicate)] = con.execute(
             "SELECT sum(n_landed), sum(n_stored), sum(n_duplicate) FROM ops.landing_days"
