@@ -11,7 +11,7 @@ from typing import Final
 
 import duckdb
 
-from alems_pipeline import computed, condition_tables, lake, landing, sql_files, stage
+from alems_pipeline import computed, condition_tables, lake, landing, sql_files, stage, tracking_tables
 from alems_pipeline.ids import STABLE_ID_MACROS
 from alems_pipeline.sql_files import SQL_ROOT, SqlFile
 from alems_pipeline.warehouse import Publication, Warehouse
@@ -35,6 +35,7 @@ DAY_CODE: Final = sql_files.code_hash(
 
 _TABLE_MODULES: Final = (
     "baseline_model", "build", "sql_files", "computed", "condition_tables", "sample_tables", "tax_statistics",
+    "tracking_tables",
 )  # fmt: skip
 
 TABLE_CODE: Final = sql_files.code_hash(
@@ -206,6 +207,9 @@ def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: It
         if file.schema == condition_tables.SCHEMA:
             condition_tables.build(con, file, DAY_CODE + TABLE_CODE)
             continue
+        if file.schema == tracking_tables.SCHEMA:
+            tracking_tables.build(con, file, DAY_CODE + TABLE_CODE)
+            continue
         if file.is_kept:
             _drop_if_of_other_code(con, file)
         sql_files.run(con, file, lambda dataset: lake.published_paths(con, warehouse, dataset))
@@ -221,6 +225,7 @@ def write_contracts(con: duckdb.DuckDBPyConnection) -> None:
         for layer in ("day", *TABLE_LAYERS)
         for file in sql_files.layer_files(layer)
         if file.kind in ("table", "view") and not condition_tables.has_made_columns(file)
+        if file.name not in tracking_tables.WIDE_TABLES
         for column in file.column_docs
     ]
     columns += [(f"stage.{table}", column, type_) for table, column, type_ in stage.contract_columns()]
@@ -239,7 +244,8 @@ def run_checks(con: duckdb.DuckDBPyConnection, checks: Iterable[SqlFile]) -> lis
     for check in checks:
         findings = [
             (str(t), str(p), int(n))
-            for one in condition_tables.in_every_schema(con, check)
+            for of_rcdb in condition_tables.in_every_schema(con, check)
+            for one in tracking_tables.in_every_schema(con, of_rcdb)
             for t, p, n in con.execute(one.text).fetchall()
         ]
         result = CheckResult(check, findings)

@@ -1,0 +1,163 @@
+"""The tables of experiment tracking: schema mlflow, and mlflow_<name> for each further store, by the same files.
+
+They are made anew only when something of a store has landed: a store may hold millions of metrics. Two of them have
+columns that the stores give: a column for each parameter and each metric.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import duckdb
+import polars as pl
+
+from alems_pipeline import sql_files
+from alems_pipeline.keys import columns as key_columns
+from alems_pipeline.keys.registry import read_registry
+from alems_pipeline.sql_files import SqlFile, sql_text
+from collectors.contract_tracking import TRACKING_DATASETS
+
+SCHEMA: Final = "mlflow"
+WIDE_TABLES: Final = ("runs_wide", "v_runs_wide")
+MAX_WIDE: Final = 1_000
+"""Columns of each kind that mlflow.runs_wide has at most; keys that fewer runs have are left out first."""
+
+# A name in text, as 'mlflow.parentRunId', is none of a table.
+_IN_SCHEMA: Final = re.compile(rf"(?<!['\w]){SCHEMA}\.")
+
+
+def build(con: duckdb.DuckDBPyConnection, file: SqlFile, code: str) -> None:
+    """Make a table or view for every store, unless nothing has changed. `code`: the version of the code."""
+    made_from = sql_files.digest(code, *_landed(con))
+    for one in in_every_schema(con, file):
+        name = one.qualified_name
+        made = con.execute("SELECT code_hash FROM ops.kept_tables WHERE table_name = ?", [name]).fetchall()
+        if made == [(made_from,)]:
+            continue
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {one.schema}")
+        if one.name == "runs_wide":
+            con.execute(_with_columns(con, one))
+        else:
+            con.execute(one.text)
+        if one.layer == "computed" and one.name in _ROWS:
+            con.register("computed_rows", _ROWS[one.name](con, one.schema).to_arrow())
+            con.execute(f"INSERT INTO {name} BY NAME SELECT * FROM computed_rows")
+            con.unregister("computed_rows")
+        sql_files.comment(con, [one])
+        con.execute("INSERT OR REPLACE INTO ops.kept_tables VALUES (?, ?)", [name, made_from])
+
+
+def in_every_schema(con: duckdb.DuckDBPyConnection, file: SqlFile) -> Iterator[SqlFile]:
+    """The file as it is, and, where it speaks of tracking, as it reads for each further store."""
+    yield file
+    if not _IN_SCHEMA.search(file.text):
+        return
+    rows = con.execute("SELECT DISTINCT store FROM stage.mlflow_alembic_version ORDER BY store").fetchall()
+    for (schema,) in rows:
+        if schema != SCHEMA:
+            text = _IN_SCHEMA.sub(f"{schema}.", file.text).replace(sql_text(SCHEMA), sql_text(schema))
+            yield replace(file, schema=schema, text=text)
+
+
+def _landed(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """What has landed of tracking: the stage tables are a function of it."""
+    datasets = [dataset.name for dataset in TRACKING_DATASETS]
+    return [
+        str(row)
+        for row in con.execute(
+            "SELECT count(*), bit_xor(hash(path, bytes)) FROM ops.landing_files "
+            "WHERE status = 'accepted' AND list_contains(?, dataset)",
+            [datasets],
+        ).fetchall()
+    ]
+
+
+# ---- a column for each parameter and metric --------------------------------------------------------------------------
+
+
+def _wide_columns(con: duckdb.DuckDBPyConnection, schema: str) -> pl.DataFrame:
+    """The rows of wide_columns: `params.<key>` and `metrics.<key>`, as MLflow names them.
+
+    DuckDB's names are blind to case: of names that differ in it only, that of most runs stays, others end in _2, _3, …
+    """
+    taken = {"run_uuid"}
+    rows: list[tuple[str, str, str | None, int]] = []
+    for kind, table in (("params", "params"), ("metrics", "latest_metrics")):
+        keys = con.execute(
+            f"SELECT key, count(*) FROM {schema}.{table} GROUP BY key ORDER BY count(*) DESC, key"
+        ).fetchall()
+        for key, n_runs in keys[:MAX_WIDE]:
+            wanted = column = f"{kind}.{key}"
+            n = 1
+            while column.lower() in taken:
+                n += 1
+                column = f"{wanted}_{n}"
+            taken.add(column.lower())
+            rows.append((kind, key, column, n_runs))
+        rows += [(kind, key, None, n_runs) for key, n_runs in keys[MAX_WIDE:]]
+    names = {"kind": pl.String, "key": pl.String, "column_name": pl.String, "n_runs": pl.Int64}
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def _with_columns(con: duckdb.DuckDBPyConnection, file: SqlFile) -> str:
+    """The text of runs_wide with the keys to pivot, in the place of {params} and {metrics}."""
+    text = file.text
+    for kind in ("params", "metrics"):
+        columns = con.execute(
+            f"SELECT key, column_name FROM {file.schema}.wide_columns "
+            "WHERE kind = ? AND column_name IS NOT NULL ORDER BY column_name",
+            [kind],
+        ).fetchall()
+        # A pivot has at least one column: NULL is no key.
+        listed = [f"{sql_text(key)} AS {_quoted(column)}" for key, column in columns] or [f"NULL AS {kind}_none"]
+        text = text.replace(f"{{{kind}}}", ", ".join(listed))
+    return text
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+# ---- keys of models, hardware and frameworks -------------------------------------------------------------------------
+
+NAMES: Final = {
+    "model": ("alems.model", "model_key", "model_name", "model", "base_model", "model_id", "model_name_or_path"),
+    "hardware": ("alems.hardware", "hardware_key", "hardware", "gpu_model", "gpu_name", "gpu", "gpu_type"),
+    "framework": ("alems.framework", "framework_key", "framework", "inference_framework", "serving_framework"),
+}
+"""Tags and parameters that name a run's model, hardware or framework, the first counts; a tag before a parameter."""
+
+
+def _run_keys(con: duckdb.DuckDBPyConnection, schema: str) -> pl.DataFrame:
+    """The rows of run_keys: what runs name, and the registry's key of it."""
+    names = ", ".join(sql_text(name) for names in NAMES.values() for name in names)
+    named = con.sql(
+        f"SELECT run_uuid, key, value, 0 AS place FROM {schema}.tags WHERE key IN ({names}) AND value <> '' "
+        f"UNION ALL SELECT run_uuid, key, value, 1 FROM {schema}.params WHERE key IN ({names}) AND value <> ''"
+    ).pl()
+    runs: pl.DataFrame = con.sql(f"SELECT run_uuid FROM {schema}.runs").pl()
+    registry = read_registry()
+    for kind, keys in NAMES.items():
+        raw = (
+            named.filter(pl.col("key").is_in(keys))
+            .with_columns(order=pl.col("key").replace_strict(list(keys), list(range(len(keys))), default=0))
+            .sort("run_uuid", "place", "order", "value")
+            .unique("run_uuid", keep="first", maintain_order=True)
+            .select("run_uuid", pl.col("value").alias(f"{kind}_name"))
+        )
+        runs = runs.join(raw, on="run_uuid", how="left", maintain_order="left")
+    none = pl.lit(None, pl.String)
+    resolved = runs.with_columns(
+        model_key=pl.coalesce(
+            key_columns.resolve_model_key(none, none, pl.col("model_name"), registry),
+            key_columns.resolve_model_key(none, pl.col("model_name"), none, registry),
+        ),
+        hardware_key=key_columns.hw_to_gpu_key(pl.col("hardware_name"), registry),
+        framework_key=key_columns.resolve_framework(pl.col("framework_name"), registry).struct.field("key"),
+    )
+    is_named = pl.col("framework_name").is_not_null()
+    return resolved.with_columns(framework_key=pl.when(is_named).then(pl.col("framework_key")))
+
+
+_ROWS: Final = {"wide_columns": _wide_columns, "run_keys": _run_keys}
