@@ -33,7 +33,11 @@ def fill(url: str, folder: Path) -> None:
             vision if number < 4 else language,
             start_time=START_MS + number * DAY_MS // 2,
             run_name=f"run {number}",
-            tags={"mlflow.source.name": "train.py", "alems.model": "openai/gpt-oss-120b", "alems.run_uid": str(1000 + number)},
+            tags={
+                "mlflow.source.name": "train.py",
+                "alems.model": "openai/gpt-oss-120b",
+                "alems.run_uid": str(1000 + number),
+            },
         )
         id_ = run.info.run_id
         metrics = [Metric("loss", 1 / (step + 1) + number, START_MS + step * 1000, step) for step in range(20 + number)]

@@ -237,7 +237,10 @@ def _without_user(rest: str) -> str:
 
 def _secrets(url: str) -> list[str]:
     """What must not be shown of a URL, the longest first."""
-    split = urlsplit(url)
-    given = [split.password or "", *re.findall(r"(?:^|&)password=([^&]*)", split.query)]
+    try:
+        split = urlsplit(url)
+        given = [split.password or "", *re.findall(r"(?:^|&)password=([^&]*)", split.query)]
+    except ValueError:  # no URL: the driver will say so, and quote it
+        given = []
     found = {text for one in given if one for text in (one, unquote(one))}
     return sorted({url, *found}, key=len, reverse=True)

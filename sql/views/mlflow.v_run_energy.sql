@@ -1,7 +1,7 @@
 -- The measured energy of a tracked run, where the two name each other: the tracked run's tag alems.run_uid holds the
 -- measured run's id (run_id, or $ALEMS_RUN_KEY of its program), or the measured run has a condition mlflow_run_uuid. A tag
 -- on parent and child runs gives each of them the energy of the whole measured run: do not add them up.
--- depends: mlflow.tags, stage.run_conditions, stage.runs, runs
+-- depends: mlflow.tags, stage.runs, rcdb.conditions, rcdb.condition_types, runs
 CREATE OR REPLACE VIEW mlflow.v_run_energy AS
 WITH links AS (
     SELECT tags.run_uuid, try_cast(trim(tags.value) AS BIGINT) AS run_id, 'tag alems.run_uid' AS linked_by
@@ -13,9 +13,10 @@ WITH links AS (
     JOIN stage.runs AS measured ON measured.run_key = try_cast(trim(tags.value) AS BIGINT)
     WHERE tags.key = 'alems.run_uid'
     UNION ALL
-    SELECT conditions.text_value, conditions.run_id, 'condition mlflow_run_uuid'
-    FROM stage.run_conditions AS conditions
-    WHERE conditions.name = 'mlflow_run_uuid'
+    SELECT conditions.text_value, conditions.run_number, 'condition mlflow_run_uuid'
+    FROM rcdb.conditions AS conditions
+    JOIN rcdb.condition_types AS types ON types.id = conditions.condition_type_id
+    WHERE types.name = 'mlflow_run_uuid'
 ),
 linked AS (
     SELECT run_uuid, run_id, max(linked_by) AS linked_by
