@@ -35,12 +35,14 @@ DAY_CODE: Final = sql_files.code_hash(
 
 _TABLE_MODULES: Final = (
     "baseline_model", "build", "sql_files", "computed", "condition_tables", "sample_tables", "tax_statistics",
-    "tracking_tables",
+    "tracking_tables", "inference", "inference_curves", "name_keys",
 )  # fmt: skip
 
 TABLE_CODE: Final = sql_files.code_hash(
     *(SQL_ROOT / layer for layer in ("ddl", "registry", "core", "marts", "computed", "views", "checks")),
     *(_PACKAGE / f"{name}.py" for name in _TABLE_MODULES),
+    *sorted((_PACKAGE / "keys").glob("*.py")),
+    *sorted((_PACKAGE / "benchmarks").glob("*.py")),
 )
 """Version of the code that makes the tables; a publication made by another version is made again."""
 
@@ -213,8 +215,7 @@ def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: It
         if file.is_kept:
             _drop_if_of_other_code(con, file)
         sql_files.run(con, file, lambda dataset: lake.published_paths(con, warehouse, dataset))
-        if file.layer == "computed":
-            computed.fill(con, file)
+        computed.fill(con, file)
         sql_files.comment(con, [file])
 
 

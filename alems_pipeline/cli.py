@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from alems_pipeline import build, cli_conditions
 from alems_pipeline.build import LandingIncomplete, Plan
 from alems_pipeline.conditions import NoConditions, QueryFormatError, RunNotFound, UnknownCondition
+from alems_pipeline.keys.registry import BrokenRegistry
 from alems_pipeline.lineage import UnknownNode
 from alems_pipeline.query import BadParameter, OutputFormat, parse_params, run_query, show
 from alems_pipeline.warehouse import NotPublished, PublishRefused, Warehouse, WarehouseBusy, default_home
@@ -38,6 +39,7 @@ class UserError(RuntimeError):
 KNOWN_ERRORS = (
     NotPublished, PublishRefused, WarehouseBusy, LandingIncomplete, BadParameter, UserError, duckdb.Error,
     PolarsError, OSError, NoConditions, QueryFormatError, RunNotFound, UnknownCondition, UnknownNode,
+    BrokenRegistry,
 )  # fmt: skip
 
 
@@ -185,6 +187,31 @@ def lineage(
         typer.echo(json.dumps(found, indent=2))
     else:
         out.print(of.tree(found), soft_wrap=True)
+
+
+keys_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Which names resolve to which canonical keys, and which do not."
+)
+app.add_typer(keys_app, name="keys")
+
+
+@keys_app.command("unmapped")
+def keys_unmapped(warehouse: WarehouseOption = None) -> None:
+    """Names of models, hardware, frameworks and precisions that no registry knows, and how many rows carry them."""
+    from alems_pipeline.key_reports import show_unmapped
+
+    show_unmapped(_warehouse(warehouse), out)
+
+
+@keys_app.command("explain")
+def keys_explain(
+    raw: Annotated[str, typer.Argument(metavar="RAW", help="A name as a source writes it, e.g. h200-nv_3.")],
+    warehouse: WarehouseOption = None,
+) -> None:
+    """What a name resolves to, and by which rule: with the registry as it is now, and where it was seen."""
+    from alems_pipeline.key_reports import show_explanation
+
+    show_explanation(raw, _warehouse(warehouse), out)
 
 
 def _prompt(con: duckdb.DuckDBPyConnection, output: OutputFormat) -> None:

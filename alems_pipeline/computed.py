@@ -1,4 +1,4 @@
-"""Tables whose rows Python computes: `sql/computed/<table>.sql` declares them, a function here gives their rows."""
+"""Tables whose rows Python computes: their SQL file declares them, a function named here gives their rows."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -11,14 +11,22 @@ from alems_pipeline.sql_files import SqlFile
 
 
 def fill(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
-    """Insert the rows of a table of sql/computed, which stands there empty, or as the run before left it."""
-    con.register("computed_rows", _ROWS[file.qualified_name](con).to_arrow())
-    con.execute(f"INSERT INTO {file.qualified_name} BY NAME SELECT * FROM computed_rows")
-    con.unregister("computed_rows")
+    """Give a table its rows, if Python computes them; nothing of any other table."""
+    if file.qualified_name in _ROWS:
+        rows = _ROWS[file.qualified_name](con)
+        if rows.height:
+            con.register("computed_rows", rows.to_arrow())
+            con.execute(f"INSERT INTO {file.qualified_name} BY NAME SELECT * FROM computed_rows")
+            con.unregister("computed_rows")
+    elif file.qualified_name in _FILLS:
+        _FILLS[file.qualified_name](con, file)
+
+
+# Imported where they are needed: SciPy and Polars' parts take long to load, and most commands do without.
 
 
 def _tax_statistics(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    from alems_pipeline import tax_statistics  # here: SciPy takes long to load, and most commands do without
+    from alems_pipeline import tax_statistics
 
     columns = ", ".join(tax_statistics.PAIR_SCHEMA.names())
     return tax_statistics.tax_statistics(con.sql(f"SELECT {columns} FROM main.tax_pairs").pl())
@@ -31,8 +39,55 @@ def _ml_baseline_error(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return baseline_model.held_out_error(con.sql("FROM main.ml_feature_table").pl(), roles)
 
 
+def _name_keys(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    from alems_pipeline import name_keys
+
+    return name_keys.name_keys(con)
+
+
+def _pareto_points(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    from alems_pipeline import inference_curves
+
+    return inference_curves.pareto_points(con)
+
+
+def _interpolated_metrics(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    from alems_pipeline import inference_curves
+
+    return inference_curves.interpolated_metrics(con)
+
+
+def _tco(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    from alems_pipeline import inference_curves
+
+    return inference_curves.tco(con)
+
+
+def _mapped_rows(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
+    from alems_pipeline import inference
+
+    inference.fill_mapped_rows(con, file)
+
+
+def _mapped_evals(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
+    from alems_pipeline import inference
+
+    inference.fill_mapped_evals(con, file)
+
+
 _ROWS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]]] = {
     "main.ml_baseline_error": _ml_baseline_error,
     "main.tax_statistics": _tax_statistics,
     "ml.sample_tables": sample_tables,
+    "main.name_keys": _name_keys,
+    "inference.pareto_points": _pareto_points,
+    "inference.interpolated_metrics": _interpolated_metrics,
+    "inference.tco": _tco,
 }
+"""All rows of a table that was just made, empty."""
+
+_FILLS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection, SqlFile], None]]] = {
+    "inference.mapped_rows": _mapped_rows,
+    "inference.mapped_evals": _mapped_evals,
+}
+"""Tables that are kept from run to run: the function replaces what has changed."""

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from collectors.contract import ENERGY_DOMAINS, Dataset
+from collectors.contract_inference import KINDS
 from collectors.ids import TIME_ORIGIN_S
 
 REASON: Final = "quarantine_reason"
@@ -32,6 +33,7 @@ ALLOWED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("orchestration_events", "phase"): ("planning", "execution", "waiting", "synthesis"),
     ("run_conditions", "value_type"): ("string", "int", "float", "bool"),
     ("query_attempt", "status"): ("success", "failure", "retry"),
+    ("inference_artifacts", "kind"): KINDS,
 }
 
 BELOW_ZERO: Final = ("_temp", "temp_c", "sample_time_s")

@@ -22,7 +22,7 @@ _CREATED = re.compile(
     r"CREATE\s+(?:OR\s+REPLACE\s+)?(?P<kind>TABLE|VIEW|MACRO)\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<schema>\w+)\.(?P<name>\w+)",
     re.IGNORECASE,
 )
-_FIELD = re.compile(r"(group|depends|unique|severity|again while):")
+_FIELD = re.compile(r"(group|depends|unique|severity|again while|made by):")
 _LAKE = re.compile(r"\{lake:(\w+)\}")
 _REGISTRY = re.compile(r"\{registry:(\w+)\}")
 _LINE_WITH_DOC = re.compile(r"^\s*(?P<code>[^-\s].*?)\s+--\s*(?P<doc>.+)$")
@@ -48,6 +48,7 @@ class SqlFile:
     text: str
     again_while: str | None = None  # a query; while its value is true the file is run once more
     group: str | None = None  # domain of a table of main, other than energy
+    made_by: tuple[str, ...] = ()  # what computes the rows, beside SQL: Python files and registries
 
     @property
     def is_kept(self) -> bool:
@@ -60,7 +61,7 @@ class SqlFile:
 
     @property
     def code_version(self) -> str:
-        texts = [self.text, *_registries(self.text, of=self.path.name)]
+        texts = [self.text, *_registries(self.text, of=self.path.name), *(_text_of(name) for name in self.made_by)]
         return hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
 
 
@@ -91,10 +92,11 @@ def parse(path: Path) -> SqlFile:
         description=description,
         depends=tuple(name.strip() for name in fields.get("depends", "").split(",") if name.strip()),
         severity=fields.get("severity", "error").strip(),
-        column_docs=_column_docs(text, of_view=kind == "view"),
+        column_docs=_column_docs(text, of_view=kind in ("view", "macro")),
         text=text,
         again_while=fields.get("again while", "").strip() or None,
         group=fields.get("group", "").strip() or None,
+        made_by=tuple(name for one in fields.get("made by", "").split(",") if one.strip() for name in _expand(one)),
     )
 
 
@@ -190,6 +192,19 @@ def digest(*texts: str) -> str:
 def _registries(code: str, *, of: str) -> list[str]:
     """The text of each registry that a SQL file reads."""
     return [_registry_path(match[1]).read_text() for match in _REGISTRY.finditer(code)] if of.endswith(".sql") else []
+
+
+def _expand(maker: str) -> list[str]:
+    """The files that a maker named in a header stands for, from the checkout's root; a pattern stands for several."""
+    root = SQL_ROOT.parent
+    found = sorted(path.relative_to(root).as_posix() for path in root.glob(maker.strip()))
+    if not found:
+        raise BrokenSqlFile(f"made by {maker.strip()}: no such file; name it from the root of the checkout")
+    return found
+
+
+def _text_of(name: str) -> str:
+    return (SQL_ROOT.parent / name).read_text()
 
 
 def _registry_path(name: str) -> Path:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from collectors import cli_conditions, cli_datasets, cli_tracking, cli_usage
+from collectors import cli_conditions, cli_datasets, cli_inference, cli_tracking, cli_usage
 
 if TYPE_CHECKING:
     from collectors.measure import RunResult
@@ -194,6 +194,7 @@ def otel(
     _show([{"dataset": name, "rows": count} for name, count in summary.rows.items()], as_json, "Dropped")
 
 
+cli_inference.register(app)
 cli_usage.register(app)
 cli_datasets.register(app)
 cli_tracking.register(app)

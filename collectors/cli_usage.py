@@ -65,7 +65,7 @@ def prometheus_command(
         url,
         Credentials.from_environment(prometheus.CREDENTIALS_PREFIX),
         max_bytes=prometheus.MAX_ANSWER_BYTES,
-        on_retry=_note,
+        on_retry=note,
     )
     with _progress("windows") as show:
         summary = prometheus.collect(
@@ -75,7 +75,7 @@ def prometheus_command(
     print(f"{summary.rows} windows of hosts from {first} to {last} UTC in {len(summary.files)} file(s)")
     _notes(summary.notes)
     if summary.n_bad:
-        _note(f"{summary.n_bad} window(s) hold what is no number of seconds; the pipeline quarantines them")
+        note(f"{summary.n_bad} window(s) hold what is no number of seconds; the pipeline quarantines them")
 
 
 def carbon_intensity_command(
@@ -95,7 +95,7 @@ def carbon_intensity_command(
     from collectors.sources.http_json import Credentials, JsonSource
 
     credentials = Credentials.from_environment(carbon_intensity.CREDENTIALS_PREFIX)
-    source = JsonSource(url or carbon_intensity.UK_API, credentials, on_retry=_note)
+    source = JsonSource(url or carbon_intensity.UK_API, credentials, on_retry=note)
     with _progress("requests") as show:
         summary = carbon_intensity.collect(
             source,
@@ -112,7 +112,7 @@ def carbon_intensity_command(
         f"{summary.forecast_only} forecast only, {summary.unknown} unknown"
     )
     if summary.rejected:
-        _note(f"{summary.rejected} {_NOT_UNDERSTOOD}")
+        note(f"{summary.rejected} {_NOT_UNDERSTOOD}")
 
 
 def workspaces_command(
@@ -130,7 +130,7 @@ def workspaces_command(
         dropped = ", ".join(f"{n} {kind}" for kind, n in summary.rows.items()) or "nothing new"
         print(f"{origin}: {dropped}; {summary.unchanged} unchanged")
         if summary.rejected:
-            _note(f"{summary.rejected} {_NOT_UNDERSTOOD}")
+            note(f"{summary.rejected} {_NOT_UNDERSTOOD}")
 
 
 def landing_folder(given: Path | None) -> Path:
@@ -177,10 +177,10 @@ def _duration(text: str) -> timedelta:
 
 def _notes(messages: Iterable[str]) -> None:
     for message in messages:
-        _note(message)
+        note(message)
 
 
-def _note(message: str) -> None:
+def note(message: str) -> None:
     """One line on stderr, coloured for a person."""
     typer.secho(message, err=True, fg="yellow" if sys.stderr.isatty() else None)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from collectors.contract_conditions import CONDITION_DATASETS, RCDB_REJECTS
 from collectors.contract_datasets import ML_DATASETS
+from collectors.contract_inference import INFERENCE_DATASETS, INFERENCE_REJECTS
 from collectors.contract_outcomes import OUTCOME_DATASETS
 from collectors.contract_tracking import TRACKING_DATASETS
 from collectors.contract_usage import USAGE_DATASETS, USAGE_REJECTS
@@ -484,6 +485,7 @@ DATASETS: Final[dict[str, Dataset]] = {
         *ML_DATASETS,
         *TRACKING_DATASETS,
         *CONDITION_DATASETS,
+        *INFERENCE_DATASETS,
         ENERGY_SAMPLES,
         CPU_SAMPLES,
         INTERRUPT_SAMPLES,
@@ -491,7 +493,7 @@ DATASETS: Final[dict[str, Dataset]] = {
         GPU_SAMPLES,
     )
 }
-REJECTS: Final = (REJECTED_LINES, USAGE_REJECTS, RCDB_REJECTS)
+REJECTS: Final = (REJECTED_LINES, USAGE_REJECTS, RCDB_REJECTS, INFERENCE_REJECTS)
 """Datasets of what could not be understood where it was collected: quarantined whole, each row with its own reason."""
 RECORD_DATASETS: Final = [d for d in DATASETS.values() if d.kind == "record"]
 SAMPLE_DATASETS: Final = [d for d in DATASETS.values() if d.kind == "sample"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from alems_pipeline.benchmarks.curves import COST_BASES, ORIENTATIONS, THROUGHPUTS, Direction, interactivity_under_cost
+from alems_pipeline.benchmarks.curves import COST_BASES, HALVINGS, ORIENTATIONS, THROUGHPUTS, Direction
 
 _METRIC = "metric of spline"
 
@@ -75,18 +75,7 @@ def interpolate_curves(
     front = pareto_front(points, by, interactivity, throughput, "upper_left")
     columns = list(dict.fromkeys([throughput, *metrics]))
     curve = [*by, _METRIC]
-    knots = (
-        front.select(
-            *by, pl.col(interactivity).cast(pl.Float64).alias("x"), *(pl.col(m).cast(pl.Float64) for m in columns)
-        )
-        .unpivot(columns, index=[*by, "x"], variable_name=_METRIC, value_name="y")
-        .filter(pl.col("y").is_finite())
-        .sort(*curve, "x")
-        .with_columns(pl.len().over(curve).alias("n"), *_to_next(curve, "x", "y"))
-        .with_columns(((pl.col("y next") - pl.col("y")) / (pl.col("x next") - pl.col("x"))).alias("secant"))
-        .with_columns(_slope(curve).alias("m"))
-        .with_columns(*_to_next(curve, "m"))
-    )
+    knots = _knots(front, by, columns, interactivity)
     ranges = knots.group_by(curve, maintain_order=True).agg(first=pl.col("x").min(), last=pl.col("x").max())
     wanted = (
         ranges.join(
@@ -111,24 +100,66 @@ def interpolate_curves(
     )
 
 
-def interactivities_under_cost(
+def interactivities_under_costs(
     points: pl.DataFrame,
     by: Sequence[str],
     cost: str,
-    cost_limit: float,
+    cost_limits: Sequence[float],
     *,
     interactivity: str = "median_intvty",
     throughput: str = "tput_per_gpu",
 ) -> pl.DataFrame:
-    """The highest interactivity of each curve at which the cost (a constant over `throughput`) is within the limit.
+    """The highest interactivity of each curve at which the cost (a constant over `throughput`) is within each limit.
 
-    Null where it never is.
+    Columns `by`, cost_limit, interactivity, throughput and cost; a curve that never is within a limit has no row.
     """
-    names = {interactivity: "interactivity", throughput: "throughput", cost: "cost"}
-    curves = points.select(*by, *names).rename(names).group_by(by, maintain_order=True)
-    found = [(*key, interactivity_under_cost(curve.to_dicts(), cost_limit)) for key, curve in curves]
-    schema = {name: points.schema[name] for name in by} | {interactivity: pl.Float64()}
-    return pl.DataFrame(found, schema=schema, orient="row")
+    front = pareto_front(points, by, interactivity, throughput, "upper_left")
+    knots = _knots(front, by, [throughput], interactivity)
+    rates = (
+        front.filter(pl.col(cost) > 0)
+        .group_by(by, maintain_order=True)
+        .agg((pl.col(cost) * pl.col(throughput)).first().alias("rate"))
+    )
+    limits = pl.DataFrame({"cost_limit": [float(limit) for limit in cost_limits]}, schema={"cost_limit": pl.Float64})
+    # Throughput falls along the front: cost is within the limit up to where it falls below `need`, which lies after the
+    # last knot that has as much.
+    found = (
+        knots.join(rates, on=list(by), how="inner")
+        .join(limits, how="cross")
+        .with_columns((pl.col("rate") / pl.col("cost_limit")).alias("need"))
+        .filter((pl.col("y") >= pl.col("need")) & ~(pl.col("y next") >= pl.col("need")).fill_null(False))
+        .with_columns(
+            pl.col("x").alias("left"), pl.coalesce(pl.when(pl.col("y next") > 0).then("x next"), "x").alias("right")
+        )
+    )
+    for _ in range(HALVINGS):
+        found = found.with_columns(((pl.col("left") + pl.col("right")) / 2).alias("target"))
+        is_within = _hermite() >= pl.col("need")
+        found = found.with_columns(
+            pl.when(is_within).then("target").otherwise("left").alias("left"),
+            pl.when(is_within).then("right").otherwise("target").alias("right"),
+        )
+    at = found.with_columns(pl.col("left").alias("target"), pl.col("left").alias(interactivity))
+    at = at.with_columns(pl.coalesce(_hermite(), "y").alias(throughput))
+    return at.select(
+        *by, "cost_limit", interactivity, throughput, (pl.col("rate") / pl.col(throughput)).alias(cost)
+    ).sort(*by, "cost_limit")
+
+
+def _knots(front: pl.DataFrame, by: Sequence[str], metrics: Sequence[str], interactivity: str) -> pl.DataFrame:
+    """The points of each curve's spline of each metric, with slopes, and beside them the next point's."""
+    curve = [*by, _METRIC]
+    values = [pl.col(metric).cast(pl.Float64) for metric in metrics]
+    return (
+        front.select(*by, pl.col(interactivity).cast(pl.Float64).alias("x"), *values)
+        .unpivot(metrics, index=[*by, "x"], variable_name=_METRIC, value_name="y")
+        .filter(pl.col("y").is_finite())
+        .sort(*curve, "x")
+        .with_columns(pl.len().over(curve).alias("n"), *_to_next(curve, "x", "y"))
+        .with_columns(((pl.col("y next") - pl.col("y")) / (pl.col("x next") - pl.col("x"))).alias("secant"))
+        .with_columns(_slope(curve).alias("m"))
+        .with_columns(*_to_next(curve, "m"))
+    )
 
 
 def _to_next(curve: Sequence[str], *names: str) -> list[pl.Expr]:

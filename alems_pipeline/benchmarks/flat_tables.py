@@ -396,7 +396,7 @@ def _flatten_singly(rows: pl.DataFrame, registry: Registry) -> tuple[pl.DataFram
     unknown: Counter[str] = Counter()
     fields, metrics = [], []
     for raw, options in rows.select("raw", "options").iter_rows():
-        row, told = _parsed(raw), json.loads(options) if options else None
+        row, told = json_object(raw), json.loads(options) if options else None
         flat = flatten_row(row or {}, told, registry)
         numbers = {name: metric_number(value) for name, value in flat.items() if name not in registry.non_metric_keys}
         measured = {name: number for name, number in numbers.items() if number is not None}
@@ -420,9 +420,11 @@ def _flatten_singly(rows: pl.DataFrame, registry: Registry) -> tuple[pl.DataFram
     return pl.DataFrame(fields, schema=_flat_schema(registry)).with_columns(texts), unknown
 
 
-def _parsed(raw: str | None) -> dict[str, object] | None:
+def json_object(raw: str | None) -> dict[str, object] | None:
+    """A row's JSON; None where it is no object, or no Unicode: half a surrogate pair fits into no column."""
     try:
         row = json.loads(raw or "")
+        json.dumps(row, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None

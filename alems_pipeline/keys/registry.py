@@ -41,6 +41,7 @@ class Registry:
     model_aliases: Mapping[str, str]  # lower-case prefix -> key
     model_names: Mapping[str, str]  # exact name -> key
     hardware_tdp_w: Mapping[str, float | None]  # key -> W of one GPU
+    hardware_names: Mapping[str, str]  # exact product name of a driver -> key
     hardware_suffixes: tuple[str, ...]  # in the order in which they are stripped
     epochs: tuple[Epoch, ...]  # oldest first
     hardware_values: Mapping[tuple[str, str], Mapping[str, float | None]]  # (key, epoch) -> figures
@@ -91,6 +92,7 @@ def read_registry(root: Path = REGISTRY_ROOT) -> Registry:
         model_aliases=_aliases(root, "model_aliases", "alias", "model_key", models),
         model_names=_aliases(root, "model_names", "raw_name", "model_key", models, folded=False),
         hardware_tdp_w={row["hardware_key"]: _number(root, "hardware", row["tdp_w"]) for row in hardware},
+        hardware_names=_aliases(root, "hardware_names", "raw_name", "hardware_key", hardware_keys, folded=False),
         hardware_suffixes=tuple(
             row["suffix"] for row in sorted(_rows(root, "hardware_suffixes"), key=lambda row: int(row["position"]))
         ),

@@ -1,6 +1,6 @@
 -- What a reader of the figures should know, and an operator can mend: none of it makes a figure wrong.
 -- severity: warn
--- depends: experiments, runs, ops.unmapped_keys, ops.landing_files, ops.quarantine
+-- depends: experiments, runs, ops.landing_files, ops.quarantine
 WITH findings AS (
     SELECT 'runs' AS table_name, 'runs without a fit idle baseline: no dynamic energy' AS problem, count(*) AS n
     FROM main.runs
@@ -37,9 +37,6 @@ WITH findings AS (
     SELECT 'experiments', 'experiments whose record did not land', count(*)
     FROM main.experiments
     WHERE source_exp_id IS NULL
-    UNION ALL
-    SELECT 'ops.unmapped_keys', 'names that no registry knows', count(*)
-    FROM ops.unmapped_keys
     UNION ALL
     SELECT 'ops.landing_files', 'landing files quarantined', count(*)
     FROM ops.landing_files

@@ -1,6 +1,6 @@
 -- One experiment: a session's runs of one task with one model. Of several records of one experiment the newest counts;
 -- an experiment that only its runs name, its own record being lost, is a row that says so.
--- depends: stage.experiments, stage.runs, stage.hardware_config, stage.environment_config
+-- depends: stage.experiments, stage.runs, stage.hardware_config, stage.environment_config, name_keys
 -- unique: exp_key
 CREATE OR REPLACE TABLE main.experiments (
     exp_id BIGINT PRIMARY KEY, -- time-ordered id: the greatest is the newest experiment
@@ -25,7 +25,10 @@ CREATE OR REPLACE TABLE main.experiments (
     exp_key BIGINT NOT NULL, -- id of the experiment in landing, without its time
     source_system VARCHAR NOT NULL, -- what recorded it
     host VARCHAR NOT NULL, -- host that recorded it
-    source_exp_id VARCHAR -- its id in the source
+    source_exp_id VARCHAR, -- its id in the source
+    model_key VARCHAR, -- canonical model; NULL where the registry does not know its name
+    hardware_key VARCHAR, -- canonical GPU type; NULL without a GPU, or where the registry does not know it
+    framework_key VARCHAR -- canonical framework; of an unknown one its lower-case name
 );
 
 INSERT INTO main.experiments BY NAME
@@ -94,6 +97,16 @@ positioned AS (
 numbered AS (
     SELECT *, position + max(base_id - position) OVER (ORDER BY position) AS exp_id
     FROM positioned
+),
+hardware AS (
+    SELECT hw_id, gpu_model
+    FROM stage.hardware_config
+    QUALIFY row_number() OVER (PARTITION BY hw_id ORDER BY recorded_at DESC, landing_date DESC) = 1
+),
+environment AS (
+    SELECT env_id, any_value(llm_framework) AS llm_framework
+    FROM stage.environment_config
+    GROUP BY env_id
 )
 SELECT
     exp_id,
@@ -126,12 +139,16 @@ SELECT
     exp_key,
     numbered.source_system,
     numbered.host,
-    source_exp_id
+    source_exp_id,
+    models.key AS model_key,
+    devices.key AS hardware_key,
+    frameworks.key AS framework_key
 FROM numbered
-LEFT JOIN (SELECT DISTINCT hw_id FROM stage.hardware_config) AS hardware
-    ON hardware.hw_id = coalesce(numbered.hw_id, numbered.run_hw_id)
-LEFT JOIN (SELECT DISTINCT env_id FROM stage.environment_config) AS environment
-    ON environment.env_id = coalesce(numbered.env_id, numbered.run_env_id);
+LEFT JOIN hardware ON hardware.hw_id = coalesce(numbered.hw_id, numbered.run_hw_id)
+LEFT JOIN environment ON environment.env_id = coalesce(numbered.env_id, numbered.run_env_id)
+LEFT JOIN main.name_keys AS models ON models.kind = 'model' AND models.raw_value = numbered.model_name
+LEFT JOIN main.name_keys AS devices ON devices.kind = 'hardware' AND devices.raw_value = hardware.gpu_model
+LEFT JOIN main.name_keys AS frameworks ON frameworks.kind = 'framework' AND frameworks.raw_value = environment.llm_framework;
 
 -- The books of ids that were taken.
 DELETE FROM ops.id_collisions

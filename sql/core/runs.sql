@@ -15,7 +15,7 @@
 -- negative_dynamic: less energy than idling would take; throttled: the CPU was throttled before or in the run;
 -- no_country: the experiment names none, no carbon, water or methane; no_grid_factor: one of the three is not known for
 -- it, and is NULL; forecast_intensity: the carbon intensity of the run's time was forecast, not measured.
--- depends: stage.runs, experiments, hardware_config, environment_config, idle_baselines, llm_interactions, run_energy, event_energy, run_telemetry, run_grid_factors, sustainability_settings, global_warming_potentials
+-- depends: stage.runs, experiments, hardware_config, environment_config, idle_baselines, llm_interactions, run_energy, event_energy, run_telemetry, run_grid_factors, sustainability_settings, global_warming_potentials, name_keys
 -- unique: exp_id, hw_id, run_number, workflow_type
 CREATE OR REPLACE TABLE main.runs (
     run_id BIGINT PRIMARY KEY, -- time-ordered id: the greatest is the newest run
@@ -120,9 +120,9 @@ CREATE OR REPLACE TABLE main.runs (
     interrupts_per_second DOUBLE, -- the same as interrupt_rate, by A-LEMS's other name
     run_state_hash VARCHAR, -- SHA-256 of governor|turbo|hw_id|baseline_id with the source's ids
     run_date DATE, -- day under which the run and its samples landed
-    model_key VARCHAR, -- canonical model; NULL until the registry of models is there
-    hardware_key VARCHAR, -- canonical hardware; NULL until the registry of hardware is there
-    framework_key VARCHAR, -- canonical framework; NULL until the registry of frameworks is there
+    model_key VARCHAR, -- canonical model; NULL where the registry does not know its name
+    hardware_key VARCHAR, -- canonical GPU type; NULL without a GPU, or where the registry does not know it
+    framework_key VARCHAR, -- canonical framework; of an unknown one its lower-case name
     gpu_energy_uj BIGINT, -- all GPUs
     energy_source VARCHAR, -- what the total is: rapl, nvml, rapl+nvml or model:cpu_time; reported: see quality_flags
     is_estimated BOOLEAN, -- the energy is modelled, not measured; NULL where there is no energy, or where only its source knows
@@ -151,8 +151,11 @@ placed AS (
     SELECT
         recorded.* EXCLUDE (hw_id, env_id, baseline_id),
         experiments.exp_id,
+        experiments.model_key,
         hardware_config.hw_id,
+        devices.key AS hardware_key,
         environment_config.env_id,
+        frameworks.key AS framework_key,
         recorded.hw_id IS NOT NULL AND hardware_config.hw_id IS NULL AS lacks_hardware,
         recorded.env_id IS NOT NULL AND environment_config.env_id IS NULL AS lacks_environment,
         recorded.baseline_id AS named_baseline_id,
@@ -179,6 +182,12 @@ placed AS (
         ON hardware_config.hw_id = coalesce(recorded.hw_id, experiments.hw_id)
     LEFT JOIN main.environment_config AS environment_config
         ON environment_config.env_id = coalesce(recorded.env_id, experiments.env_id)
+    LEFT JOIN main.name_keys AS devices
+        ON devices.kind = 'hardware'
+        AND devices.raw_value = hardware_config.gpu_model
+    LEFT JOIN main.name_keys AS frameworks
+        ON frameworks.kind = 'framework'
+        AND frameworks.raw_value = environment_config.llm_framework
     LEFT JOIN main.idle_baselines AS idle_baselines
         ON idle_baselines.source_system = recorded.source_system
         AND idle_baselines.host = recorded.host
@@ -449,9 +458,9 @@ SELECT
         )
     ) AS run_state_hash,
     landing_date AS run_date,
-    NULL AS model_key,
-    NULL AS hardware_key,
-    NULL AS framework_key,
+    model_key,
+    hardware_key,
+    framework_key,
     gpu_energy_uj,
     energy_source,
     is_estimated,

@@ -64,6 +64,15 @@ CREATE TABLE IF NOT EXISTS ops.id_collisions (
     PRIMARY KEY (kind, natural_key)
 );
 
+-- What each raw name resolved to, and by which rule.
+CREATE TABLE IF NOT EXISTS ops.key_resolutions (
+    kind VARCHAR NOT NULL, -- model, hardware, framework or precision
+    raw_value VARCHAR NOT NULL, -- name as the source writes it
+    key VARCHAR NOT NULL, -- canonical key
+    rule VARCHAR NOT NULL, -- rule that matched
+    PRIMARY KEY (kind, raw_value, key, rule)
+);
+
 -- Raw names that no registry resolves.
 CREATE TABLE IF NOT EXISTS ops.unmapped_keys (
     kind VARCHAR NOT NULL, -- model, hardware, framework or precision
@@ -71,7 +80,7 @@ CREATE TABLE IF NOT EXISTS ops.unmapped_keys (
     n_rows BIGINT NOT NULL, -- rows that carry it
     first_seen TIMESTAMPTZ, -- earliest row
     last_seen TIMESTAMPTZ, -- latest row
-    example_path VARCHAR, -- a landing file that carries it
+    example_path VARCHAR, -- an artifact, or a landing folder, that carries it
     PRIMARY KEY (kind, raw_value)
 );
 
@@ -114,3 +123,20 @@ CREATE TABLE IF NOT EXISTS ops.day_builds (
 -- A time from milliseconds since 1970; NULL where no calendar has it.
 CREATE OR REPLACE MACRO ops.time_of_ms(ms) AS
     CASE WHEN ms BETWEEN -62135596800000 AND 253402300799999 THEN make_timestamptz(ms * 1000) END;
+
+-- From which rows and by which code and registries each day of a mapped table was made: a day of others is mapped anew.
+CREATE TABLE IF NOT EXISTS ops.mapped_days (
+    table_name VARCHAR NOT NULL, -- with its schema
+    landing_date DATE NOT NULL, -- day of the landing folder
+    fingerprint UBIGINT NOT NULL, -- hash of the rows that the day was made from
+    code_version VARCHAR NOT NULL, -- version of the code and registries that mapped it
+    PRIMARY KEY (table_name, landing_date)
+);
+
+-- Metrics that the registry does not know: kept under their own names, and reported here.
+CREATE TABLE IF NOT EXISTS ops.unknown_metrics (
+    landing_date DATE NOT NULL, -- day of the landing folder
+    metric VARCHAR NOT NULL, -- name as the artifact writes it
+    n_rows BIGINT NOT NULL, -- benchmark rows that have it
+    PRIMARY KEY (landing_date, metric)
+);

@@ -161,9 +161,9 @@ CREATE OR REPLACE TABLE main.ml_feature_table (
     env_id BIGINT, -- software environment
     baseline_id VARCHAR, -- idle baseline used; NULL where none is fit
     run_date DATE, -- day under which the run and its samples landed
-    model_key VARCHAR, -- canonical model; NULL until the registry of models is there
-    hardware_key VARCHAR, -- canonical hardware; NULL until the registry of hardware is there
-    framework_key VARCHAR, -- canonical framework; NULL until the registry of frameworks is there
+    model_key VARCHAR, -- canonical model; NULL where the registry does not know its name
+    hardware_key VARCHAR, -- canonical GPU type; NULL without a GPU, or where the registry does not know it
+    framework_key VARCHAR, -- canonical framework; of an unknown one its lower-case name
     source_system VARCHAR, -- what measured or recorded the run
     source_run_id VARCHAR, -- the run's id in its source
     quality_flags VARCHAR, -- JSON list of codes, explained in sql/core/runs.sql

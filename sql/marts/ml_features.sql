@@ -160,9 +160,9 @@ SELECT
     runs.env_id, -- software environment
     runs.baseline_id, -- idle baseline used; NULL where none is fit
     runs.run_date, -- day under which the run and its samples landed
-    runs.model_key, -- canonical model; NULL until the registry of models is there
-    runs.hardware_key, -- canonical hardware; NULL until the registry of hardware is there
-    runs.framework_key, -- canonical framework; NULL until the registry of frameworks is there
+    runs.model_key, -- canonical model; NULL where the registry does not know its name
+    runs.hardware_key, -- canonical GPU type; NULL without a GPU, or where the registry does not know it
+    runs.framework_key, -- canonical framework; of an unknown one its lower-case name
     runs.source_system, -- what measured or recorded the run
     runs.source_run_id, -- the run's id in its source
     runs.quality_flags, -- JSON list of codes, explained in sql/core/runs.sql

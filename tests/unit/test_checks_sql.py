@@ -59,7 +59,7 @@ DEFECTS = [
     ("quality", "runs", "UPDATE main.runs SET is_estimated = true"),
     ("quality", "runs", "UPDATE main.runs SET baseline_energy_uj = NULL"),
     ("quality", "runs", "UPDATE main.runs SET sample_coverage = 0.5"),
-    ("quality", "ops.unmapped_keys",
+    ("keys_unmapped", "ops.unmapped_keys",
         "INSERT INTO ops.unmapped_keys (kind, raw_value, n_rows) VALUES ('model', 'x', 1)"),
 ]  # fmt: skip
 

@@ -11,6 +11,7 @@ from collectors import contract
 from collectors.contract import DATASETS, RECORD_DATASETS, SAMPLE_DATASETS
 from collectors.contract_conditions import CONDITION_DATASETS
 from collectors.contract_datasets import ML_DATASETS
+from collectors.contract_inference import INFERENCE_DATASETS
 from collectors.contract_outcomes import OUTCOME_DATASETS
 from collectors.contract_tracking import TRACKING_DATASETS
 from collectors.contract_usage import USAGE_DATASETS
@@ -115,7 +116,14 @@ NOT_IN_THE_STORE = {
     *("gpu_samples", "run_conditions", "rejected_lines"),
     *(
         dataset.name
-        for datasets in (OUTCOME_DATASETS, USAGE_DATASETS, ML_DATASETS, TRACKING_DATASETS, CONDITION_DATASETS)
+        for datasets in (
+            OUTCOME_DATASETS,
+            USAGE_DATASETS,
+            ML_DATASETS,
+            TRACKING_DATASETS,
+            CONDITION_DATASETS,
+            INFERENCE_DATASETS,
+        )
         for dataset in datasets
     ),
 }

@@ -364,8 +364,15 @@ def test_tables_of_curves_say_what_the_scalar_form_says() -> None:
         known = [value is not None for value in ours]
         assert list(itertools.compress(ours, known))[2:] == pytest.approx(list(itertools.compress(theirs, known))[2:])
 
-    inverse = curve_tables.interactivities_under_cost(points, by, "cost", 0.002, **names)
-    assert inverse.sort(by).rows() == [(*k, interactivity_under_cost(ps, 0.002)) for k, ps in sorted(curves.items())]
+    limits = (0.0005, 0.001, 0.002, 0.004)
+    inverse = curve_tables.interactivities_under_costs(points, by, "cost", limits, **names)
+    alone = [(*k, limit, interactivity_under_cost(ps, limit)) for k, ps in sorted(curves.items()) for limit in limits]
+    expected = [row for row in alone if row[-1] is not None]
+    assert 20 < len(expected) < len(alone)
+    for ours, theirs in zip(inverse.iter_rows(), expected, strict=True):
+        assert ours[:3] == theirs[:3]
+        assert ours[3] == pytest.approx(theirs[3], rel=1e-9)
+        assert ours[5] <= theirs[2] * (1 + 1e-9)  # the cost there is within the limit
 
 
 def test_tables_without_points() -> None:

@@ -62,7 +62,10 @@ def test_header_names_exactly_the_tables_that_the_text_reads(file: sql_files.Sql
     # Tables are always written schema.table; a bare name is a CTE or a view of the day's samples.
     read = set(re.findall(r"(?<!DELETE )(?<!DISTINCT )\b(?:FROM|JOIN)\s+(\w+\.\w+)", code))
     declared = {sql_files.qualified(name) for name in file.depends}
-    assert declared == read - {file.qualified_name}
+    if file.made_by:
+        assert file.depends, "what Python reads stands in the header alone"
+    else:
+        assert declared == read - {file.qualified_name}
 
 
 @pytest.mark.parametrize("file", [f for f in ALL_FILES if f.layer != "checks"], ids=lambda file: file.name)

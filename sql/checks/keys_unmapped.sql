@@ -1,0 +1,18 @@
+-- Names that no registry knows: a line in sql/registry maps them, history included. `alems keys unmapped` lists them.
+-- severity: warn
+-- depends: ops.unmapped_keys, ops.unknown_metrics
+SELECT
+    'ops.unmapped_keys' AS table_name,
+    kind || ' names that no registry knows, the most frequent: '
+        || coalesce(nullif(arg_max(raw_value, n_rows), ''), '(none given)') AS problem,
+    count(*) AS n
+FROM ops.unmapped_keys
+GROUP BY kind
+UNION ALL
+SELECT
+    'ops.unknown_metrics' AS table_name,
+    'metrics that sql/registry/metrics.csv does not know; they are kept' AS problem,
+    count(DISTINCT metric) AS n
+FROM ops.unknown_metrics
+HAVING count(*) > 0
+ORDER BY ALL;

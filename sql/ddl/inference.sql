@@ -1,0 +1,2 @@
+-- Schema of LLM serving benchmarks.
+CREATE SCHEMA IF NOT EXISTS inference;

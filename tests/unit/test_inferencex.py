@@ -1,0 +1,251 @@
+"""alems-collect inferencex: every form of artifact lands as it is, and hostile input is refused with its reason."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from collectors.cli import app
+from collectors.sources.artifact_files import Limits
+from collectors.sources.inferencex import ArtifactsSummary, Told, collect
+from tests.inference_warehouse import REAL, real_row, zip_of
+
+NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
+EVAL_META = {"hw": "b200-nv", "model_prefix": "dsr1", "framework": "sglang", "precision": "fp8", "tp": 8, "conc": 64}
+EVAL = {
+    "results": {"gsm8k": {"alias": "gsm8k", "exact_match,strict-match": 0.95}},
+    "n-samples": {"gsm8k": {"effective": 1319}},
+    "lm_eval_version": "0.4.9",
+}
+
+
+def landed(landing: Path, dataset: str = "inference_artifacts") -> list[dict[str, Any]]:
+    tables = [pq.read_table(path, partitioning=None) for path in sorted(landing.rglob(f"{dataset}/**/*.parquet"))]
+    return pa.concat_tables(tables).to_pylist() if tables else []
+
+
+def reasons(landing: Path) -> dict[str, str]:
+    """Path below what was given -> reason."""
+    return {row["artifact_path"]: row["reason"] for row in landed(landing, "inference_rejects")}
+
+
+def collect_bytes(tmp_path: Path, content: bytes, name: str = "a.zip", **kwargs: Any) -> ArtifactsSummary:
+    (tmp_path / name).write_bytes(content)
+    return collect([tmp_path / name], tmp_path / "landing", now=NOW, **kwargs)
+
+
+def test_all_real_artifacts_land_as_they_are(tmp_path: Path) -> None:
+    summary = collect(REAL, tmp_path, now=NOW)
+    assert summary.rows == {"benchmark": 95, "changelog": 1} and not summary.rejected
+    by_path = {(row["artifact_path"], row["run_name"]): row for row in landed(tmp_path)}
+    for file in REAL:
+        for entry in json.loads(file.read_text())["rows"]:
+            name = f"commit {entry['commit']}" if "29003473063" not in entry["path"] else "29003473063"
+            row = by_path[entry["path"], name]
+            assert json.loads(row["raw"]) == entry["data"]
+            assert row["created_at"].date().isoformat() == entry["date"]
+    again = collect(REAL, tmp_path, now=NOW)
+    assert not again.rows and not again.files and again.unchanged == 10
+
+
+def test_a_run_as_ci_writes_it(tmp_path: Path) -> None:
+    """The layout of a backup: a folder per run, a ZIP per artifact, the run's description beside them."""
+    run = tmp_path / "2026-08-30" / "Full_Sweep_29003473099" / "artifacts"
+    run.mkdir(parents=True)
+    artifacts = {
+        "bmk_dsr1_1k1k_fp8_51234567890.zip": {"agg_1k1k.json": real_row(), "agg_1k8k.json": real_row(osl=8192)},
+        "results_all_51234567891.zip": {"agg_bmk.json": [real_row(conc=8), real_row(conc=16)]},
+        "run-stats_51234567892.zip": {"run_stats.json": {"h200-nv_0": {"n_success": 3, "total": 4}}},
+        "eval_dsr1_51234567893.zip": {"meta_env.json": EVAL_META, "results_1.json": EVAL, "samples_gsm8k.jsonl": "{}"},
+        "eval_results_all_51234567894.zip": {
+            "agg_eval_all.json": [{"task": "gsm8k", "hw": "h200", "model_prefix": "dsr1", "em_strict": 0.9}]
+        },
+        "changelog-metadata_51234567895.zip": {"changelog.json": {"base_ref": "a", "head_ref": "b", "entries": []}},
+        "server_logs_dsr1_1k1k_fp8_51234567896.zip": {"server.log": "ready\n", "more/worker.out": "up\x00\n"},
+    }  # fmt: skip
+    for name, members in artifacts.items():
+        (run / name).write_bytes(zip_of(members))
+    (run / "artifacts_metadata.json").write_text(
+        json.dumps(
+            [{"id": 1, "created_at": "2026-08-30T10:00:00Z", "workflow_run": {"id": 29003473099, "head_sha": "e0"}}]
+        )
+    )
+    summary = collect([tmp_path / "2026-08-30"], tmp_path / "landing", now=NOW)
+    others = dict.fromkeys(("run_stats", "eval", "eval_aggregate", "changelog", "workflow_run"), 1)
+    assert summary.rows == {"benchmark": 4, "server_log": 2, **others}
+    assert not summary.rejected and summary.others == 1  # the samples
+    rows = landed(tmp_path / "landing")
+    assert {(row["run_name"], row["github_run_id"], row["run_attempt"]) for row in rows} == {
+        ("29003473099", 29003473099, 1)
+    }
+    assert {row["created_at"] for row in rows} == {datetime(2026, 8, 30, 10, tzinfo=UTC)}
+    by_kind = {row["kind"]: row for row in rows}
+    assert json.loads(by_kind["eval"]["raw"]) == {"meta": EVAL_META, "results": EVAL}
+    assert json.loads(by_kind["run_stats"]["raw"]) == {"n_success": 3, "total": 4, "hardware": "h200-nv_0"}
+    assert {row["raw"] for row in rows if row["kind"] == "server_log"} == {"ready\n", "up�\n"}
+    # The same run in one ZIP is the same rows.
+    whole = {f"Full_Sweep_29003473099/{path.name}": path.read_bytes() for path in run.iterdir()}
+    zipped = collect_bytes(tmp_path / "2026-08-30", zip_of(whole), "backup.zip")
+    assert zipped.rows == summary.rows
+
+
+def test_what_the_caller_says_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "x_29003473063").mkdir()
+    (tmp_path / "x_29003473063" / "attempt-3").mkdir()
+    (tmp_path / "x_29003473063" / "attempt-3" / "a.json").write_text(json.dumps(real_row()))
+    collect([tmp_path / "x_29003473063"], tmp_path / "named", now=NOW)
+    told = Told(run_id=7, attempt=2, created_at=datetime(2026, 7, 1, tzinfo=UTC))
+    collect([tmp_path / "x_29003473063"], tmp_path / "told", told, now=NOW)
+    [named], [said] = landed(tmp_path / "named"), landed(tmp_path / "told")
+    assert (named["github_run_id"], named["run_attempt"]) == (29003473063, 3)
+    assert (said["github_run_id"], said["run_attempt"], said["created_at"].day) == (7, 2, 1)
+
+
+def test_producer_files_take_their_config_from_the_options(tmp_path: Path) -> None:
+    told = Told(producer={"hw": "mi355x", "framework": "sglang"})
+    collect(REAL, tmp_path, told, now=NOW)
+    rows = [row for row in landed(tmp_path) if row["kind"] == "benchmark"]
+    assert {row["options_json"] for row in rows} == {'{"framework": "sglang", "hw": "mi355x"}'}
+
+
+def deep(levels: int) -> bytes:
+    inner = zip_of({"a.json": real_row()})
+    for _ in range(levels):
+        inner = zip_of({"inner.zip": inner})
+    return inner
+
+
+def encrypted() -> bytes:
+    content = bytearray(zip_of({"a.json": real_row()}))
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + at] |= 1
+    return bytes(content)
+
+
+def with_link() -> bytes:
+    member = zipfile.ZipInfo("a.json")
+    member.external_attr = 0o120777 << 16
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(member, "/etc/passwd")
+    return content.getvalue()
+
+
+def twice() -> bytes:
+    content = zip_of({"a.json": real_row(), "b.json": real_row(conc=8)})
+    return content.replace(b"b.json", b"a.json")
+
+
+def flipped() -> bytes:
+    content = bytearray(zip_of({"a.json": real_row()}))
+    content[60] ^= 0xFF
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "reason"),
+    [
+        (lambda: b"PK no zip", "a.zip", "no readable ZIP"),
+        (lambda: b"", "a.zip", "no readable ZIP"),
+        (lambda: zip_of({"a.json": real_row()})[:-30], "a.zip", "no readable ZIP"),
+        (flipped, "a.zip/a.json", "damaged in its ZIP"),
+        (lambda: zip_of({"../../a.json": real_row()}), "a.zip/../../a.json", "leads out of the ZIP"),
+        (lambda: zip_of({"/etc/a.json": real_row()}), "a.zip/etc/a.json", "leads out of the ZIP"),
+        (lambda: zip_of({"C:\\a.json": real_row()}), "a.zip/C:\\a.json", "leads out of the ZIP"),
+        (with_link, "a.zip/a.json", "a link in a ZIP"),
+        (encrypted, "a.zip/a.json", "encrypted"),
+        (twice, "a.zip/a.json", "another member of the ZIP has this name"),
+        (lambda: deep(5), "a.zip" + "/inner.zip" * 4, "more than 4 ZIPs deep"),
+        (lambda: zip_of({f"{n}.json": "{}" for n in range(51)}), "a.zip", "51 members, more than 50"),
+        (lambda: zip_of({"a.json": " " * 2_000_000}), "a.zip/a.json", "2,000,000 bytes, more than 1,000,000"),
+        (lambda: zip_of({"a.json": " " * 900_000}), "a.zip/a.json", "a ZIP bomb is not read"),
+        (lambda: zip_of({"a.json": b'{"hw":"\xff"}'}), "a.zip/a.json", "not UTF-8"),
+        (lambda: zip_of({"a.json": "[" * 100_000}), "a.zip/a.json", "nested too deeply"),
+        (lambda: zip_of({"a.json": '{"hw":'}), "a.zip/a.json", "no JSON"),
+        (lambda: zip_of({"a.json": "[1]"}), "a.zip/a.json", "not a JSON object"),
+        (lambda: zip_of({"a.json": '"text"'}), "a.zip/a.json", "not a JSON object"),
+        (lambda: zip_of({"a.json": '{"hw":"b200","x":NaN}'}), "a.zip/a.json", "NaN or Infinity is no JSON"),
+        (lambda: zip_of({"a.json": '{"hw":"b200","x":[-Infinity]}'}), "a.zip/a.json", "NaN or Infinity is no JSON"),
+        (lambda: zip_of({"a.json": '{"hw":"b200","x":1e999}'}), "a.zip/a.json", "a number beyond"),
+        (lambda: zip_of({"a.json": '{"hw":"b200","x":%s}' % ("9" * 5000)}), "a.zip/a.json", "no JSON"),
+        (lambda: zip_of({"a.json": '{"hw":"b200","hw":"h200"}'}), "a.zip/a.json", "a key stands twice"),
+        (lambda: zip_of({"a.json": '{"hw":"b200","m":{"x":1,"x":2}}'}), "a.zip/a.json", "a key stands twice"),
+        (lambda: zip_of({"a.json": '{"h":{"n_success":1,"total":1},"h":{"n_success":1,"total":1}}'}),
+            "a.zip/a.json", "a key stands twice"),
+        (lambda: zip_of({"a.json": '{"hw":"b200","x":"\\ud800"}'}), "a.zip/a.json", "no Unicode"),
+        (lambda: zip_of({"a.json": {"some": "thing"}}), "a.zip/a.json", "no artifact that is known"),
+        (lambda: zip_of({"results_1.json": EVAL}), "a.zip/results_1.json", "without an object meta_env.json"),
+        (lambda: zip_of({"run.json": {"id": "x"}}), "a.zip/run.json", "no description of a workflow run"),
+    ],
+)  # fmt: skip
+def test_hostile_input_is_refused_with_its_reason(
+    tmp_path: Path, content: Callable[[], bytes], path: str, reason: str
+) -> None:
+    limits = Limits(members=50, document_bytes=1_000_000, ratio_from_bytes=500_000)
+    collect_bytes(tmp_path, content(), limits=limits)
+    found = reasons(tmp_path / "landing")
+    assert list(found) == [path] and reason in found[path]
+    assert not any(path.suffix == ".json" for path in (tmp_path / "landing").rglob("*"))  # nothing is unpacked
+
+
+def test_the_neighbours_of_a_bad_row_land(tmp_path: Path) -> None:
+    good = json.dumps(real_row())
+    document = f'[{good}, 7, {{"hw":"b200","x":NaN}}, {good.replace("1024", "8192", 1)}]'
+    summary = collect_bytes(tmp_path, document.encode(), "a.json")
+    assert [row["row_index"] for row in landed(tmp_path / "landing")] == [0, 3]
+    assert sorted(row["row_index"] for row in landed(tmp_path / "landing", "inference_rejects")) == [1, 2]
+    assert summary.rejected.total() == 2
+    assert not collect_bytes(tmp_path, document.encode(), "a.json").files  # rejects, too, land once
+
+
+def test_a_row_of_many_megabytes_is_refused(tmp_path: Path) -> None:
+    huge = json.dumps([real_row(), real_row(note="x" * 17_000_000)])
+    collect_bytes(tmp_path, huge.encode(), "a.json")
+    [reason] = reasons(tmp_path / "landing").values()
+    assert "a row of more than 16,777,216 bytes" in reason
+    assert len(landed(tmp_path / "landing")) == 1
+
+
+def test_the_sum_of_all_is_limited(tmp_path: Path) -> None:
+    content = zip_of({f"{n}.json": real_row(conc=n + 1) for n in range(10)})
+    summary = collect_bytes(tmp_path, content, limits=Limits(total_bytes=5_000))
+    assert 0 < summary.rows["benchmark"] < 10
+    assert summary.rows["benchmark"] + summary.rejected.total() == 10
+
+
+def test_links_in_folders_do_not_lead_out(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "outside.json").write_text(json.dumps(real_row()))
+    (folder / "inside.json").write_text(json.dumps(real_row()))
+    (folder / "link.json").symlink_to(tmp_path / "outside.json")
+    (folder / "loop").symlink_to(folder)
+    (folder / "dangling.json").symlink_to(folder / "nothing.json")
+    summary = collect([folder], tmp_path / "landing", now=NOW)
+    assert summary.rows == {"benchmark": 1}
+    found = reasons(tmp_path / "landing")
+    assert set(found) == {"folder/link.json", "folder/loop", "folder/dangling.json"}
+    assert "leads out of the folder" in found["folder/link.json"]
+
+
+def test_the_command(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([real_row(), 1]))
+    arguments = ["inferencex", str(tmp_path / "a.json"), "--landing", str(tmp_path / "landing"), "--run-id", "77"]
+    done = CliRunner().invoke(app, [*arguments, "--date", "2026-05-06"])
+    assert done.exit_code == 0 and done.stdout == "1 benchmark in 2 file(s); 0 unchanged, 0 of other kinds\n"
+    assert "refused 1 × not a JSON object" in done.stderr
+    assert (tmp_path / "landing" / "inference_artifacts" / "date=2026-05-06").is_dir()
+    (tmp_path / "b.json").write_text("NaN")
+    assert (
+        CliRunner()
+        .invoke(app, ["inferencex", str(tmp_path / "b.json")], env={"ALEMS_WAREHOUSE": str(tmp_path)})
+        .exit_code
+    )
