@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from alems_pipeline import sql_files
 from alems_pipeline.benchmarks.curves import (
     composite_key,
     cost_ranking,
@@ -158,6 +159,31 @@ def test_names_that_resolve_and_names_that_do_not(real: Path) -> None:
     assert {row["metric"] for row in rows_of(real, "FROM ops.unknown_metrics")} >= {"mean_qps", "request_throughput"}
 
 
+@pytest.mark.parametrize(
+    ("table", "defect"),
+    [
+        (
+            "inference.benchmark_results",
+            "INSERT INTO inference.mapped_rows FROM inference.mapped_rows WHERE reason IS NULL",
+        ),
+        ("inference.benchmark_results", "DELETE FROM inference.configs"),
+        ("inference.eval_results", "INSERT INTO inference.eval_results FROM inference.eval_results"),
+        ("inference.latest_benchmarks", "INSERT INTO inference.latest_benchmarks FROM inference.latest_benchmarks"),
+        ("inference.availability", "INSERT INTO inference.availability FROM inference.availability"),
+        ("inference.curve_points", "INSERT INTO inference.curve_points FROM inference.curve_points"),
+        ("inference.mapped_rows", "DELETE FROM inference.mapped_rows WHERE reason = 'no_isl_osl'"),
+    ],
+)
+def test_the_check_finds_a_defect(real: Path, table: str, defect: str) -> None:
+    [check] = [file for file in sql_files.layer_files("checks") if file.name == "inference_keys"]
+    with duckdb.connect(Warehouse(real).build_path) as con:
+        con.execute("BEGIN TRANSACTION")
+        assert con.execute(check.text).fetchall() == []
+        con.execute(defect)
+        assert table in {row[0] for row in con.execute(check.text).fetchall()}
+        con.execute("ROLLBACK")
+
+
 def test_producer_files_with_options(tmp_path: Path) -> None:
     collect([p for p in REAL if "raw_bench" in p.name], tmp_path / "landing", PRODUCER, now=day(30))
     build_inference(tmp_path)
@@ -194,6 +220,7 @@ def point(tput: float, **changes: Any) -> Row:
 def test_the_last_row_of_a_batch_counts_unless_it_failed(tmp_path: Path) -> None:
     rows = [point(1), point(2), point(3, num_requests_successful=0), point(9, conc=8, num_requests_successful=0)]
     land(tmp_path, rows, run_id=1, created_at=day(1))
+    build_inference(tmp_path)
     assert tputs(tmp_path, "inference.benchmark_results") == [2, 9]
     assert tputs(tmp_path) == [2]
     [failed] = rows_of(tmp_path, "SELECT error FROM inference.benchmark_results WHERE conc = 8")
@@ -202,10 +229,13 @@ def test_the_last_row_of_a_batch_counts_unless_it_failed(tmp_path: Path) -> None
 
 def test_a_row_collected_again_replaces_the_one_before(tmp_path: Path) -> None:
     land(tmp_path, [point(1)], run_id=1, created_at=day(1))
+    build_inference(tmp_path)
     assert tputs(tmp_path) == [1]
     land(tmp_path, [point(2)], run_id=1, created_at=day(1), at=2)
+    build_inference(tmp_path)
     assert tputs(tmp_path) == [2]
     land(tmp_path, [point(3)], name="b.json", run_id=1, created_at=day(2), at=3)  # on another day of landing
+    build_inference(tmp_path)
     assert tputs(tmp_path, "inference.benchmark_results") == [3]
     [run] = rows_of(tmp_path, "FROM inference.workflow_runs")
     assert run["date"] == date(2026, 8, 2)
@@ -233,6 +263,7 @@ def test_the_newest_of_each_point_and_the_whole_newest_curve(tmp_path: Path) -> 
     land(tmp_path, [point(1), point(2, conc=8)], run_id=5, created_at=day(1))
     land(tmp_path, [point(3)], "b.json", run_id=3, created_at=day(2))
     land(tmp_path, [point(4)], "c.json", run_id=4, created_at=day(2))
+    build_inference(tmp_path)
     assert tputs(tmp_path) == [4, 2]  # by day, then by run id
     assert tputs(tmp_path, "inference.latest_curves") == [4]  # the curve's newest run alone: recipes never mix
     assert tputs(tmp_path, "inference.latest_benchmarks_as_of(DATE '2026-08-01')") == [1, 2]

@@ -10,7 +10,7 @@ from tests.unit.sql_fixture import DAY_NS, MS, SECOND, Counters, World, example_
 
 ENERGY_CHECKS = (
     "keys_unique", "required_values", "relations", "energies_possible", "counters_rise", "samples_have_runs",
-    "landed_sums", "pairs_consistent", "ids_time_ordered", "quality",
+    "landed_sums", "pairs_consistent", "ids_time_ordered", "quality", "keys_unmapped",
 )  # fmt: skip
 CHECKS = [file for file in sql_files.layer_files("checks") if file.name in ENERGY_CHECKS]
 
