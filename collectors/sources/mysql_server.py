@@ -61,7 +61,7 @@ def open_server(url: str) -> Iterator[MysqlServer]:
         ) from None
     name = without_password(url)
     try:
-        connection = pymysql.connect(**_arguments(url), conv=_decoders(), connect_timeout=CONNECT_TIMEOUT_S)
+        connection = pymysql.connect(**_arguments(url), conv=_converters(), connect_timeout=CONNECT_TIMEOUT_S)
     except (pymysql.MySQLError, OSError) as error:
         raise StoreUnreadable(f"{name}: no connection ({_said(error)}); check host, user and password") from error
     with closing(connection):
@@ -100,13 +100,14 @@ def _arguments(url: str) -> dict[str, Any]:
     return arguments | ({"unix_socket": socket[0]} if socket else {})
 
 
-def _decoders() -> dict[int, Any]:
+def _converters() -> dict[Any, Any]:
     """Numbers as numbers; all else, times above all, as the text that the server writes."""
     from pymysql.constants import FIELD_TYPE as FIELD
+    from pymysql.converters import encoders
 
     integers = (FIELD.TINY, FIELD.SHORT, FIELD.LONG, FIELD.LONGLONG, FIELD.INT24, FIELD.YEAR)
     floats = (FIELD.FLOAT, FIELD.DOUBLE, FIELD.DECIMAL, FIELD.NEWDECIMAL)
-    return dict.fromkeys(integers, int) | dict.fromkeys(floats, float)
+    return {**encoders, **dict.fromkeys(integers, int), **dict.fromkeys(floats, float)}
 
 
 def _said(error: Exception) -> str:

@@ -20,7 +20,7 @@ CREATE OR REPLACE TABLE rcdb.condition_statements (
 );
 
 INSERT INTO rcdb.condition_statements BY NAME
-WITH store_types AS (
+WITH RECURSIVE store_types AS (
     SELECT
         landed.type_id,
         landed.name,
@@ -145,16 +145,21 @@ fitted AS (
         END AS time_value,
         said.recorded_at AS created,
         said.recorded_at,
-        said.replaces,
+        said.replaces
+    FROM said
+    LEFT JOIN rcdb.condition_types AS types ON types.name = said.name
+),
+by_people AS (
+    SELECT
+        fitted.*,
         FALSE AS is_duplicate,
         CASE
-            WHEN types.id IS NULL
+            WHEN condition_type_id IS NULL
                 THEN 'no condition type has this name; declare it by `alems-collect condition-type NAME TYPE`'
             WHEN coalesce(text_value, int_value::VARCHAR, float_value::VARCHAR, bool_value::VARCHAR, time_value::VARCHAR) IS NULL
                 THEN 'the value is not of the type of its condition, or would lose something; write one that is'
         END AS problem
-    FROM said
-    LEFT JOIN rcdb.condition_types AS types ON types.name = said.name
+    FROM fitted
 ),
 weighed AS (
     SELECT
@@ -166,50 +171,53 @@ weighed AS (
             END AS problem
         ),
         (text_value, int_value, float_value, bool_value, time_value) AS value
-    FROM (SELECT * FROM by_store UNION ALL BY NAME SELECT * FROM fitted) AS statements
+    FROM (SELECT * FROM by_store UNION ALL BY NAME SELECT * FROM by_people) AS statements
     LEFT JOIN rcdb.runs AS runs ON runs.number = statements.run_number
 ),
--- Those that may set the value, in the order of being said. One that may not replace sets it only as the first.
-in_turn AS (
+-- Those that may set the value, in the order of being said.
+in_turn AS MATERIALIZED (
     SELECT
         weighed.*,
-        row_number() OVER turn AS place,
-        replaces OR place = 1 AS sets
+        row_number() OVER (
+            PARTITION BY run_number, condition_type_id
+            ORDER BY recorded_at, source = 'store' DESC, source, replaces, condition_id, value
+        ) AS place
     FROM weighed
     WHERE problem IS NULL AND NOT is_duplicate
-    WINDOW turn AS (
-        PARTITION BY run_number, condition_type_id
-        ORDER BY recorded_at, source = 'store' DESC, source, replaces, condition_id, value
-    )
 ),
-compared AS (
-    SELECT
-        in_turn.*,
-        last_value(CASE WHEN sets THEN value END IGNORE NULLS) OVER before AS held,
-        CASE
-            WHEN place = 1 THEN 'set'
-            WHEN value IS NOT DISTINCT FROM held THEN 'same'
-            -- As RCDB does it; what the store says is taken exactly.
-            WHEN source <> 'store' AND abs(float_value - struct_extract(held, 3)) <= 1e-12 THEN 'same'
-            WHEN sets THEN 'set'
-            ELSE 'refused'
-        END AS outcome
+-- One after the other: the first sets the value; the same again changes nothing; another one sets it if it may.
+taken AS (
+    SELECT in_turn.*, value AS held, 'set' AS outcome
     FROM in_turn
-    WINDOW before AS (
-        PARTITION BY run_number, condition_type_id
-        ORDER BY place
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    )
+    WHERE place = 1
+    UNION ALL
+    SELECT
+        compared.* EXCLUDE (held_before, is_same),
+        CASE WHEN replaces AND NOT is_same THEN value ELSE held_before END AS held,
+        CASE WHEN is_same THEN 'same' WHEN replaces THEN 'set' ELSE 'refused' END AS outcome
+    FROM (
+        SELECT
+            in_turn.*,
+            taken.held AS held_before,
+            -- Floats as RCDB does it; what the store says is taken exactly.
+            in_turn.value IS NOT DISTINCT FROM taken.held
+            OR coalesce(in_turn.source <> 'store' AND abs(in_turn.float_value - taken.held[3]) <= 1e-12, FALSE) AS is_same
+        FROM taken
+        JOIN in_turn
+            ON in_turn.run_number = taken.run_number
+            AND in_turn.condition_type_id = taken.condition_type_id
+            AND in_turn.place = taken.place + 1
+    ) AS compared
 ),
 replaced AS (
     SELECT
-        compared.*,
+        taken.*,
         lead(recorded_at) OVER (PARTITION BY run_number, condition_type_id, outcome = 'set' ORDER BY place) AS next_at
-    FROM compared
+    FROM taken
 ),
 results AS (
     SELECT
-        replaced.* EXCLUDE (place, sets, held, next_at) REPLACE (
+        replaced.* EXCLUDE (place, held, next_at) REPLACE (
             CASE
                 WHEN outcome <> 'set' THEN outcome
                 WHEN next_at IS NULL THEN 'current'

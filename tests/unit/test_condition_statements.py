@@ -1,0 +1,263 @@
+"""What becomes of what is said of conditions, held to a plain reading of the rules, statement by statement."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from alems_pipeline import build, condition_tables, sql_files, stage
+from collectors.contract import DATASETS
+from collectors.contract_conditions import VALUE_COLUMNS
+
+DAY = date(2026, 3, 1)
+START = datetime(2026, 3, 1, tzinfo=UTC)
+CORE = [file for file in sql_files.layer_files("core") if file.schema == condition_tables.SCHEMA]
+TYPES = {"n": "int", "x": "float", "flag": "bool", "at": "time", "doc": "json", "word": "string"}
+
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    build.prepare(con)
+    con.execute("CREATE TABLE main.runs (run_id BIGINT, start_time_ns BIGINT, end_time_ns BIGINT)")
+    yield con
+    con.close()
+
+
+def at(minute: int) -> datetime:
+    return START + timedelta(minutes=minute)
+
+
+def store_type(id_: int, name: str, value_type: str, minute: int = 0, source: str = "rcdb") -> Row:
+    return {"source_system": source, "type_id": id_, "name": name, "value_type": value_type, "recorded_at": at(minute)}
+
+
+def imported(id_: int, run: int, type_id: int, minute: int, created: int = 0, **value: Any) -> Row:
+    return {
+        "condition_id": id_, "run_number": run, "condition_type_id": type_id, "recorded_at": at(minute),
+        "created": at(created), **value,
+    }  # fmt: skip
+
+
+def written(run: int, name: str, value_type: str, value: Any, minute: int, replaces: bool = False) -> Row:
+    return {
+        "run_number": run, "name": name, "value_type": value_type, VALUE_COLUMNS[value_type]: value,
+        "recorded_at": at(minute), "replaces": replaces,
+    }  # fmt: skip
+
+
+def said(run: int, name: str, value_type: str, value: Any, minute: int) -> Row:
+    return {
+        "run_id": run, "run_key": run, "name": name, "value_type": value_type, VALUE_COLUMNS[value_type]: value,
+        "recorded_at": at(minute),
+    }  # fmt: skip
+
+
+def make(con: duckdb.DuckDBPyConnection, runs: list[int], **landed: list[Row]) -> None:
+    """The tables of run conditions from these records; types n, x, … are declared where none are given."""
+    con.execute("DELETE FROM ops.kept_tables")
+    landed.setdefault(
+        "rcdb_condition_types",
+        [store_type(i, name, kind, source="alems-collect") for i, (name, kind) in enumerate(TYPES.items(), 1)],
+    )
+    landed["rcdb_runs"] = [{"number": run, "recorded_at": START} for run in runs]
+    for name in ("rcdb_condition_types", "rcdb_runs", "rcdb_conditions", "written_conditions", "run_conditions"):
+        con.execute(f"DELETE FROM stage.{name}")
+        schema = {"run_id": pl.Int64} | dict(pl.DataFrame(DATASETS[name].schema.empty_table()).schema)
+        rows = [{"schema_name": "rcdb", **row} for row in landed.get(name, [])]
+        stage.store(con, name, DAY, pl.DataFrame(rows, schema=schema, orient="row", strict=True))
+    for file in CORE:
+        condition_tables.build(con, file, "test")
+
+
+def values(con: duckdb.DuckDBPyConnection) -> dict[tuple[int, str], Any]:
+    return {
+        (run, name): next((value for value in row if value is not None), None)
+        for run, name, *row in con.execute(
+            "SELECT run_number, name, text_value, int_value, float_value, bool_value, time_value "
+            "FROM rcdb.conditions JOIN rcdb.condition_types AS t ON t.id = condition_type_id"
+        ).fetchall()
+    }
+
+
+def outcomes(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    return con.execute("SELECT outcome, count(*) FROM rcdb.condition_statements GROUP BY ALL ORDER BY ALL").fetchall()
+
+
+def reason(con: duckdb.DuckDBPyConnection) -> str:
+    [(found,)] = con.execute("SELECT reason FROM rcdb.condition_statements WHERE outcome = 'refused'").fetchall()
+    return str(found)
+
+
+def test_a_store_as_it_is_needs_no_weighing(con: duckdb.DuckDBPyConnection) -> None:
+    types = [store_type(1, "n", "int"), store_type(56, "word", "string")]
+    make(con, [7, 8], rcdb_condition_types=types,
+         rcdb_conditions=[imported(3, 8, 1, 0, int_value=0), imported(1, 7, 56, 0, text_value=""),
+                          imported(2, 7, 1, 0, int_value=5), imported(4, 8, 56, 0)])  # fmt: skip
+    assert outcomes(con) == []
+    assert con.execute("SELECT condition_type_id, run_number, id FROM rcdb.conditions").fetchall() == [
+        (1, 7, 2), (1, 8, 3), (56, 7, 1), (56, 8, 4)
+    ]  # fmt: skip
+    assert values(con) == {(7, "n"): 5, (8, "n"): 0, (7, "word"): "", (8, "word"): None}
+
+
+def test_of_two_rows_of_a_store_the_newest_counts(con: duckdb.DuckDBPyConnection) -> None:
+    make(con, [7], rcdb_condition_types=[store_type(1, "n", "int")],
+         rcdb_conditions=[imported(1, 7, 1, 0, created=9, int_value=1), imported(2, 7, 1, 0, created=5, int_value=2),
+                          imported(3, 7, 1, 0, created=9, int_value=3)])  # fmt: skip
+    assert values(con) == {(7, "n"): 3}
+    assert con.execute("SELECT int_value, reason FROM rcdb.condition_history ORDER BY ALL").fetchall() == [
+        (1, "duplicate"), (2, "duplicate")
+    ]  # fmt: skip
+
+
+def test_history_is_what_a_value_was_and_until_when(con: duckdb.DuckDBPyConnection) -> None:
+    make(con, [7], rcdb_condition_types=[store_type(1, "n", "int")],
+         rcdb_conditions=[imported(1, 7, 1, 0, int_value=1), imported(1, 7, 1, 10, int_value=1),
+                          imported(1, 7, 1, 20, int_value=2), imported(1, 7, 1, 30, int_value=1)],
+         written_conditions=[written(7, "n", "int", 5, 25, replaces=True)])  # fmt: skip
+    history = con.execute("SELECT int_value, loaded_at, reason FROM rcdb.condition_history").fetchall()
+    assert history == [(1, at(20), "replaced"), (2, at(25), "replaced"), (5, at(30), "replaced")]
+    assert values(con) == {(7, "n"): 1}
+
+
+@pytest.mark.parametrize(
+    ("statement", "value"),
+    [
+        (written(7, "x", "int", 3, 1), 3.0), (written(7, "n", "float", 3.0, 1), 3), (said(7, "n", "float", 3.0, 1), 3),
+        (said(7, "flag", "string", "True", 1), True), (said(7, "at", "string", "2024-05-01T12:00:00Z", 1),
+                                                       datetime(2024, 5, 1, 12, tzinfo=UTC)),
+        (said(7, "doc", "string", '{"a": 1}', 1), '{"a": 1}'), (written(7, "word", "string", "", 1), ""),
+    ],
+)  # fmt: skip
+def test_a_value_that_fits_the_type_is_taken(con: duckdb.DuckDBPyConnection, statement: Row, value: Any) -> None:
+    kind = "run_conditions" if "run_id" in statement else "written_conditions"
+    make(con, [7], **{kind: [statement]})
+    assert values(con) == {(7, statement["name"]): value}
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        (written(7, "n", "float", 3.5, 1), "would lose something"), (said(7, "n", "float", 1e19, 1), "not of the type"),
+        (written(7, "x", "int", 2**53 + 1, 1), "or would lose something"),
+        (written(7, "flag", "string", "yes", 1), "not of the type"), (said(7, "flag", "int", 1, 1), "not of the type"),
+        (said(7, "at", "string", "noon", 1), "not of the type"), (said(7, "doc", "string", "{", 1), "not of the type"),
+        (said(7, "word", "int", 1, 1), "not of the type"), (written(8, "n", "int", 1, 1), "no run has this number"),
+        (written(7, "other", "int", 1, 1), "no condition type has this name"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_with_the_reason(con: duckdb.DuckDBPyConnection, statement: Row, why: str) -> None:
+    kind = "run_conditions" if "run_id" in statement else "written_conditions"
+    make(con, [7], **{kind: [statement]})
+    assert values(con) == {} and why in reason(con)
+
+
+def test_types_of_programs_follow_from_their_values(con: duckdb.DuckDBPyConnection) -> None:
+    make(con, [7, 8], rcdb_condition_types=[],
+         run_conditions=[said(7, "temperature", "int", 0, 1), said(8, "temperature", "float", 0.2, 2),
+                         said(7, "task", "string", "a", 1), said(8, "task", "int", 5, 2)])  # fmt: skip
+    types = dict(con.execute("SELECT name, value_type FROM rcdb.condition_types").fetchall())
+    assert types == {"temperature": "float", "task": "string"}
+    assert values(con) == {(7, "temperature"): 0.0, (8, "temperature"): 0.2, (7, "task"): "a"}
+    assert "not of the type" in reason(con)
+
+
+def test_a_type_is_the_stores_else_the_first_declared(con: duckdb.DuckDBPyConnection) -> None:
+    make(con, [7], rcdb_condition_types=[
+        store_type(4, "n", "int"), store_type(9, "n", "float"), store_type(88, "n", "string", source="alems-collect"),
+        store_type(5, "m", "bool", 3, source="alems-collect"), store_type(5, "m", "int", 2, source="alems-collect")],
+         rcdb_conditions=[imported(1, 7, 9, 0, float_value=1.5)])  # fmt: skip
+    types = con.execute("SELECT id, name, value_type FROM rcdb.condition_types ORDER BY name").fetchall()
+    assert types == [(5, "m", "int"), (4, "n", "int")]
+    assert "two types of this name" in reason(con)
+
+
+def test_what_is_nearly_the_same_is_held_against_the_value_that_was_set(con: duckdb.DuckDBPyConnection) -> None:
+    near = 1.0 + 1e-13
+    make(con, [7], rcdb_condition_types=[store_type(1, "x", "float")],
+         rcdb_conditions=[imported(1, 7, 1, 0, float_value=1.0), imported(1, 7, 1, 2, float_value=near)],
+         run_conditions=[said(7, "x", "float", near, 1)])  # fmt: skip
+    assert values(con) == {(7, "x"): near}
+    assert outcomes(con) == [("current", 1), ("replaced", 1), ("same", 1)]
+
+
+def test_a_condition_of_no_run_waits_for_it(con: duckdb.DuckDBPyConnection) -> None:
+    rows = {"rcdb_condition_types": [store_type(1, "n", "int")], "rcdb_conditions": [imported(1, 9, 1, 0, int_value=1)]}
+    make(con, [7], **rows)
+    assert values(con) == {} and "no run has this number" in reason(con)
+    make(con, [7, 9], **rows)
+    assert values(con) == {(9, "n"): 1} and outcomes(con) == []
+
+
+Statement = tuple[str, float, bool]
+statements = st.lists(
+    st.tuples(
+        st.sampled_from(["store", "hand", "program"]),
+        st.sampled_from([0.0, 1.0, 1.0 + 1e-13, 2.0, 2.0 + 1e-11]),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+def by_the_rules(said: list[Statement]) -> tuple[float | None, list[str]]:
+    """Word by word: the same is ignored, another is refused unless it may replace; the store is taken exactly."""
+    held: float | None = None
+    found = []
+    for source, value, may_replace in said:
+        tolerance = 0.0 if source == "store" else 1e-12
+        if held is not None and abs(held - value) <= tolerance:
+            found.append("same")
+        elif held is None or source != "hand" or may_replace:
+            held = value
+            found.append("set")
+        else:
+            found.append("refused")
+    return held, found
+
+
+@settings(max_examples=4, phases=set(Phase) - {Phase.shrink})  # a table is made for each example
+@given(st.lists(statements, min_size=25, max_size=25))
+def test_any_sequence_ends_as_the_rules_say(con: duckdb.DuckDBPyConnection, sequences: list[list[Statement]]) -> None:
+    landed: dict[str, list[Row]] = {"rcdb_conditions": [], "written_conditions": [], "run_conditions": []}
+    for run, sequence in enumerate(sequences):
+        for minute, (source, value, may_replace) in enumerate(sequence):
+            if source == "store":
+                landed["rcdb_conditions"].append(imported(run, run, 1, minute, float_value=value))
+            elif source == "hand":
+                landed["written_conditions"].append(written(run, "x", "float", value, minute, may_replace))
+            else:
+                landed["run_conditions"].append(said(run, "x", "float", value, minute))
+    make(con, list(range(25)), rcdb_condition_types=[store_type(1, "x", "float")], **landed)
+    ended = {run: by_the_rules(spoken(sequence)) for run, sequence in enumerate(sequences)}
+    assert values(con) == {(run, "x"): held for run, (held, _) in ended.items() if held is not None}
+    for run, sequence in enumerate(sequences):
+        found = [
+            "set" if outcome in ("current", "replaced") else outcome
+            for (outcome,) in con.execute(
+                "SELECT outcome FROM rcdb.condition_statements WHERE run_number = ? ORDER BY recorded_at", [run]
+            ).fetchall()
+        ]
+        is_plain = [source for source, _, _ in sequence] == ["store"]
+        assert found == ([] if is_plain else ended[run][1])
+
+
+def spoken(sequence: list[Statement]) -> list[Statement]:
+    """Without the versions of a store's row that say what the one before said."""
+    kept: list[Statement] = []
+    last_of_store: float | None = None
+    for statement in sequence:
+        if statement[0] == "store" and statement[1] == last_of_store:
+            continue
+        last_of_store = statement[1] if statement[0] == "store" else last_of_store
+        kept.append(statement)
+    return kept

@@ -1,0 +1,155 @@
+"""What the collector refuses of conditions written by hand, and what it drops."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from collectors.cli import app
+from collectors.sources.rcdb_store import content_sha256
+from collectors.sources.rcdb_values import UnknownZone
+from collectors.written_conditions import (
+    BadCondition,
+    add_file,
+    declare_type,
+    known_types,
+    read_value,
+    same,
+    write_alias,
+    write_condition,
+    write_run_period,
+)
+
+NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    return tmp_path / "landing"
+
+
+def rows(landing: Path, dataset: str) -> list[dict[str, Any]]:
+    found = [row for path in (landing / dataset).rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    return sorted(found, key=lambda row: row["recorded_at"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value_type", "value"),
+    [
+        ("42", "int", 42), ("-7", "int", -7), ("3.0", "int", 3), ("1e3", "int", 1000),
+        (str(2**63 - 1), "int", 2**63 - 1), ("0.5", "float", 0.5), ("7", "float", 7.0), ("-1e-300", "float", -1e-300),
+        ("true", "bool", True), ("False", "bool", False), ("1", "string", "1"), ("", "string", ""),
+        ('{"a": [1, null]}', "json", '{"a": [1, null]}'), ("3", "json", "3"), ("\x00x", "blob", "\x00x"),
+        ("2024-05-01T12:00Z", "time", NOON), ("2024-05-01 14:00+02:00", "time", NOON),
+        ("2024-05-01 12:00", "time", NOON),
+    ],
+)  # fmt: skip
+def test_a_text_is_read_by_the_type(text: str, value_type: str, value: Any) -> None:
+    found = read_value(text, value_type)
+    assert found == value and type(found) is type(value)
+
+
+def test_a_time_without_a_zone_is_of_the_zone_that_is_given() -> None:
+    assert read_value("2024-05-01 08:00", "time", "America/New_York") == NOON
+    assert read_value("2024-05-01 12:00Z", "time", "America/New_York") == NOON
+    with pytest.raises(UnknownZone, match="Mars"):
+        read_value("2024-05-01", "time", "Mars")
+
+
+@pytest.mark.parametrize(
+    ("text", "value_type", "rule"),
+    [
+        ("3.5", "int", "an int takes no fraction"), ("many", "int", "is no integer"), ("", "int", "is no integer"),
+        ("nan", "int", "is no integer"), ("inf", "int", "is no integer"), (str(2**63), "int", "64 bits"),
+        ("x", "float", "is no number"), ("nan", "float", "not finite"), ("1e999", "float", "not finite"),
+        ("1", "bool", "write true or false"), ("yes", "bool", "write true or false"), ("", "bool", "true or false"),
+        ("{a: 1}", "json", "is no JSON"), ("NaN", "json", "is no JSON"), ("", "json", "is no JSON"),
+        ("[" * 100_000, "json", "is no JSON"), ("yesterday", "time", "is no ISO 8601 time"),
+    ],
+)  # fmt: skip
+def test_a_text_that_is_not_of_the_type_is_refused(text: str, value_type: str, rule: str) -> None:
+    with pytest.raises(BadCondition, match=rule):
+        read_value(text, value_type)
+
+
+def test_floats_are_the_same_within_a_trillionth() -> None:
+    assert same(1.0, 1.0 + 1e-13) and not same(1.0, 1.0 + 1e-11)
+    assert same("a", "a") and not same("a", "b") and not same(None, 0.0)
+
+
+def test_the_rules_of_writing(landing: Path) -> None:
+    with pytest.raises(BadCondition, match="no condition type has this name"):
+        write_condition(landing, 5, "current", "1.5")
+    assert declare_type(landing, "current", "float", description="nA")
+    assert not declare_type(landing, "current", "float")
+    with pytest.raises(BadCondition, match="is of type float"):
+        declare_type(landing, "current", "int")
+    assert write_condition(landing, 5, "current", "1.5")
+    assert not write_condition(landing, 5, "current", "1.5000000000001")
+    with pytest.raises(BadCondition, match=r"run 5: has current = 1\.5 and not 2\.0; --replace"):
+        write_condition(landing, 5, "current", "2")
+    assert write_condition(landing, 5, "current", "2", replaces=True)
+    assert not write_condition(landing, 5, "current", "2")
+    assert write_condition(landing, 6, "current", "1.5"), "another run"
+    written = rows(landing, "written_conditions")
+    assert [(r["run_number"], r["float_value"], r["int_value"], r["replaces"]) for r in written] == [
+        (5, 1.5, None, False), (5, 2.0, None, True), (6, 1.5, None, False)
+    ]  # fmt: skip
+    [declared] = rows(landing, "rcdb_condition_types")
+    assert (declared["name"], declared["value_type"], declared["description"]) == ("current", "float", "nA")
+    assert known_types(landing) == {"current": "float"} and known_types(landing, "rcdb_other") == {}
+
+
+@pytest.mark.parametrize("name", ["", "9lives", "a b", "a__b", "a.b", "a-b"])
+def test_a_name_that_no_query_could_name_is_refused(landing: Path, name: str) -> None:
+    with pytest.raises(BadCondition, match="no query could name it"):
+        declare_type(landing, name, "int")
+    assert not landing.exists()
+
+
+def test_periods_aliases_and_files(landing: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadCondition, match="give the smaller number first"):
+        write_run_period(landing, "p", 5, 4)
+    with pytest.raises(BadCondition, match="give the earlier day first"):
+        write_run_period(landing, "p", 4, 5, start_date=date(2024, 2, 1), end_date=date(2024, 1, 1))
+    write_run_period(landing, "p", 4, 5, description="x", start_date=date(2024, 1, 1))
+    [period] = rows(landing, "rcdb_run_periods")
+    assert (period["run_min"], period["run_max"], period["start_date"]) == (4, 5, date(2024, 1, 1))
+    write_alias(landing, "good", "status == 1")
+    assert rows(landing, "rcdb_aliases")[0]["code"] == "status == 1"
+    path = tmp_path / "run.conf"
+    path.write_bytes(b"a = 1\r\nk\xc3\xa4se\n")
+    for run in (4, 5):
+        add_file(landing, run, path, importance=1)
+    assert {r["file_id"] for r in rows(landing, "rcdb_files_have_runs")} == {rows(landing, "rcdb_files")[0]["file_id"]}
+    assert rows(landing, "rcdb_file_contents")[0]["content"] == "a = 1\r\nkäse\n"
+    assert rows(landing, "rcdb_files")[0]["sha256"] == content_sha256("a = 1\r\nkäse\n")
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(BadCondition, match="is no text in UTF-8"):
+        add_file(landing, 4, path)
+
+
+def test_the_commands(landing: Path, tmp_path: Path) -> None:
+    def run(*arguments: str) -> str:
+        result = CliRunner().invoke(app, [*arguments, "--landing", str(landing)])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    assert run("condition-type", "status", "int", "--description", "by shift") == "status: int\n"
+    assert run("condition-type", "status", "int") == "status: int, as it was\n"
+    assert run("condition", "30", "status", "-1") == "run 30: status = -1\n"
+    assert run("condition", "30", "status", "-1") == "run 30: status = -1, as it was\n"
+    assert run("condition", "30", "status", "3", "--replace") == "run 30: status = 3\n"
+    assert run("run-period", "2024-01", "30", "40", "--from", "2024-01-01") == "2024-01: runs 30 to 40\n"
+    assert run("alias", "good", "status == 1") == "@good: status == 1\n"
+    note = tmp_path / "note.txt"
+    note.write_text("x")
+    assert run("file", "30", str(note), "--low") == f"run 30: {note}\n"
+    assert run("condition-type", "x", "time", "--store", "hall_b") == "x: time\n"
+    assert run("condition", "1", "x", "2024-05-01 08:00", "--zone", "America/New_York", "--store", "hall_b")
+    other = rows(landing, "written_conditions")[-1]
+    assert (other["schema_name"], other["time_value"]) == ("rcdb_hall_b", NOON)
+    assert CliRunner().invoke(app, ["condition-type", "x", "complex", "--landing", str(landing)]).exit_code == 2
