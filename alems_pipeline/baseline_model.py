@@ -92,15 +92,17 @@ def _predict(seen: Floats, target: Floats, unseen: Floats) -> Floats:
     seen, unseen = (np.where(np.isnan(values), medians, values) for values in (seen, unseen))
     center, spread = seen.mean(axis=0), seen.std(axis=0)
     spread[np.ptp(seen, axis=0) == 0] = np.inf  # a column that does not vary says nothing
-    left, sizes, right = np.linalg.svd((seen - center) / spread, full_matrices=False)
-    projected = left.T @ (target - target.mean())
+    standardised = (seen - center) / spread
+    sizes, axes = np.linalg.eigh(standardised.T @ standardised)
+    rotated = standardised @ axes
+    residual = target - target.mean()
+    projected = rotated.T @ residual
 
     def left_out_error(penalty: float) -> float:
-        kept = sizes**2 / (sizes**2 + penalty)
-        residuals = target - target.mean() - left @ (kept * projected)
-        leverage = (left**2 * kept).sum(axis=1) + 1 / len(target)
-        return float(((residuals / np.maximum(1 - leverage, 1e-9)) ** 2).mean())
+        kept = 1 / (np.maximum(sizes, 0) + penalty)
+        leverage = (rotated**2 * kept).sum(axis=1) + 1 / len(target)
+        return float((((residual - rotated @ (kept * projected)) / np.maximum(1 - leverage, 1e-9)) ** 2).mean())
 
     penalty = min(PENALTIES, key=left_out_error)
-    weights = right.T @ (sizes / (sizes**2 + penalty) * projected)
+    weights = axes @ (projected / (np.maximum(sizes, 0) + penalty))
     return np.asarray(target.mean() + (unseen - center) / spread @ weights)
