@@ -10,12 +10,12 @@
 -- counter may have wrapped unseen (the energy is a lower bound);
 -- estimated: the energy is modelled from CPU time, not measured;
 -- no_baseline: the run names none; baseline_unknown: its record did not land; baseline_other_hardware;
--- baseline_too_old: measured more than 24 h before a live run; baseline_impossible: negative, or above 100 kW;
+-- baseline_too_old: measured longer before a live run than energy_settings allows; baseline_impossible: negative, or above 100 kW;
 -- baseline_lacks_domain: lacks a domain of the total;
 -- negative_dynamic: less energy than idling would take; throttled: the CPU was throttled before or in the run;
 -- no_country: the experiment names none, no carbon, water or methane; no_grid_factor: one of the three is not known for
 -- it, and is NULL; forecast_intensity: the carbon intensity of the run's time was forecast, not measured.
--- depends: stage.runs, experiments, hardware_config, environment_config, idle_baselines, llm_interactions, run_energy, event_energy, run_telemetry, run_grid_factors, sustainability_settings, global_warming_potentials, name_keys
+-- depends: stage.runs, experiments, hardware_config, environment_config, idle_baselines, llm_interactions, run_energy, event_energy, run_telemetry, run_grid_factors, energy_settings, sustainability_settings, global_warming_potentials, name_keys
 -- unique: exp_id, hw_id, run_number, workflow_type
 CREATE OR REPLACE TABLE main.runs (
     run_id BIGINT PRIMARY KEY, -- time-ordered id: the greatest is the newest run
@@ -166,7 +166,7 @@ placed AS (
             WHEN idle_baselines.hw_id <> hardware_config.hw_id THEN 'baseline_other_hardware'
             -- An imported run keeps the baseline that its store names, however old.
             WHEN recorded.source_system = 'alems-collect'
-                AND recorded.start_time_ns / 1e9 - idle_baselines.timestamp > 24 * 3600 THEN 'baseline_too_old'
+                AND recorded.start_time_ns / 1e9 - idle_baselines.timestamp > baseline_max_age_h * 3600 THEN 'baseline_too_old'
             WHEN least(
                 package_power_watts, core_power_watts, uncore_power_watts, dram_power_watts, gpu_power_watts,
                 model_power_watts
@@ -177,6 +177,7 @@ placed AS (
             ) > 1e5 THEN 'baseline_impossible'
         END AS baseline_flag
     FROM recorded
+    CROSS JOIN main.energy_settings
     JOIN main.experiments AS experiments ON experiments.exp_key = recorded.exp_key
     LEFT JOIN main.hardware_config AS hardware_config
         ON hardware_config.hw_id = coalesce(recorded.hw_id, experiments.hw_id)
