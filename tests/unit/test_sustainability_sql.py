@@ -104,7 +104,7 @@ def test_time_series_that_ends_within_the_run_gives_way_to_the_country(world: Wo
 
 
 def test_pue_and_embodied_share_are_parameters(world: World) -> None:
-    runs = next(file for file in sql_files.layer_files("core") if file.name == "runs")
+    runs = next(file for file in sql_files.layer_files("core") if file.qualified_name == "main.runs")
     world.con.execute("BEGIN; UPDATE main.sustainability_settings SET pue = 1.5, embodied_share = 0.25")
     try:
         world.con.execute(runs.text)
