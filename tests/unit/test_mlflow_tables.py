@@ -4,10 +4,10 @@ import json
 import math
 import shutil
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from collectors import contract
 from collectors.contract_tracking import TABLES
 from collectors.drop import drop_rows
 from collectors.sources.mlflow_store import import_store
+from tests.mlflow_rows import in_order, table_of_store
 from tests.small_landing import drop_session
 from tests.warehouses import materialize
 
-GREATEST = sys.float_info.max
 QUOTED = 'it\'s "quoted"; -- ☃'
 MEASURED = date(2026, 3, 1)
 LINEAR_J, AGENTIC_J = 5.0, 16.0
@@ -82,33 +82,15 @@ def run_of(store: Path, number: int) -> str:
     return str(query(store, "SELECT run_uuid FROM runs WHERE name = ?", f"run {number}")[0][0])
 
 
-def in_order(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return sorted(rows, key=repr)
-
-
-def columns_in(store: Path, table: str) -> list[str]:
-    present = {row[1] for row in query(store, f"PRAGMA table_info({table})")}
-    made_here = ("store", "recorded_at", "extra_json")
-    return [c for c in TABLES[table].column_names if c in present and c not in made_here]
-
-
-def as_published(columns: list[str], row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What the tables say for a row of the store: its truth values as such, NaN as NULL, infinity as such."""
-    values = dict(zip(columns, row, strict=True))
-    if "is_nan" in values:
-        values["is_nan"] = bool(values["is_nan"])
-        infinite = abs(values["value"]) == GREATEST
-        values["value"] = math.copysign(math.inf, values["value"]) if infinite else values["value"]
-        values["value"] = None if values["is_nan"] else values["value"]
-    return tuple(values.values())
+def rows_of(store: Path, table: str) -> tuple[str, list[tuple[Any, ...]]]:
+    columns = [row[1] for row in query(store, f"PRAGMA table_info({table})")]
+    return table_of_store(partial(query, store), table, columns)
 
 
 @pytest.mark.parametrize("schema", ["mlflow", "mlflow_lab"])
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_is_the_stores_row_for_row(schema: str, table: str, store: Path, published: Con) -> None:
-    columns = columns_in(store, table)
-    listed = ", ".join(f'"{name}"' for name in columns)
-    expected = [as_published(columns, row) for row in query(store, f"SELECT {listed} FROM {table}")]
+    listed, expected = rows_of(store, table)
     assert expected, "the store that MLflow made has rows in every table"
     assert in_order(published.execute(f"SELECT {listed} FROM {schema}.{table}").fetchall()) == in_order(expected)
 
@@ -315,9 +297,7 @@ def test_the_tables_follow_the_store(mlflow_db: Path, tmp_path: Path) -> None:
         assert con.execute("SELECT count(*) FROM mlflow.registered_model_aliases").fetchall() == [(0,)]
         assert con.execute("SELECT run_uuid FROM mlflow.runs WHERE removed_at IS NOT NULL").fetchall() == [(gone,)]
         for table in ("tags", "metrics", "params"):
-            columns = columns_in(store, table)
-            listed = ", ".join(f'"{name}"' for name in columns)
-            expected = [as_published(columns, row) for row in query(store, f"SELECT {listed} FROM {table}")]
+            listed, expected = rows_of(store, table)
             found = con.execute(f"SELECT {listed} FROM mlflow.{table} WHERE run_uuid <> ?", [gone]).fetchall()
             assert in_order(found) == in_order(expected), table
         problems = con.execute("SELECT problem FROM ops.check_results WHERE n_failed > 0").fetchall()
