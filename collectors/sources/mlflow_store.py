@@ -26,7 +26,7 @@ from collectors.dataset import TS, Dataset, I, T
 from collectors.drop import ContractBroken
 from collectors.sources.day_writer import DayWriter
 from collectors.sources.mlflow_state import MlflowState, load_state, save_state, state_path
-from collectors.sources.sql_store import Selected, SqlStore, label_of, open_store, texts
+from collectors.sources.sql_store import Selected, SqlStore, label_of, open_store, read_ahead, texts
 from collectors.sources.sqlite_file import StoreUnreadable, quoted
 
 PRODUCER: Final = "mlflow-store"
@@ -253,7 +253,7 @@ class _Import:
         self._drop_by_day(owner.table, owner.key, days, where)
 
     def _drop_by_day(self, table: str, key: str, days: "_Days", where: str) -> None:
-        for batch in self.database.batches(self._selected(table), f"FROM {quoted(table)}{where}"):
+        for batch in read_ahead(self.database.batches(self._selected(table), f"FROM {quoted(table)}{where}")):
             for day, rows in days.split(batch, key):
                 self._write(TABLES[table], day, rows)
 

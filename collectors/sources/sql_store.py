@@ -5,7 +5,9 @@ the types from the first rows. A password is taken from the URL or from libpq's 
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +20,7 @@ from collectors.dataset import B, I, R, T
 from collectors.sources.sqlite_file import StoreUnreadable, quoted, unchanged_uri
 
 BATCH_ROWS: Final = 65_536
+BATCHES_AHEAD: Final = 6
 WAIT_S: Final = 10
 """How long to wait for a lock that another program holds."""
 
@@ -121,6 +124,15 @@ class PostgresStore(SqlStore):
         return f"jsonb_build_object({', '.join(f'{texts([name])}, {quoted(name)}' for name in names)})"
 
 
+def read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same batches; the next ones are read by a thread of their own while one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = deque(reader.submit(next, batches, None) for _ in range(BATCHES_AHEAD))
+        while (batch := coming.popleft().result()) is not None:
+            coming.append(reader.submit(next, batches, None))
+            yield batch
+
+
 def texts(values: Sequence[str]) -> str:
     """SQL of a list of texts, as it stands in IN (…)."""
     return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
@@ -203,7 +215,8 @@ def _connect_by(driver: str) -> Any:
     try:
         return import_module(f"{driver}.dbapi").connect
     except ImportError as error:
-        raise StoreUnreadable(f"{driver} is not installed: pip install 'alems-pipeline[stores]'") from error
+        package = driver.replace("_", "-")
+        raise StoreUnreadable(f"{package} is not installed; pip install {package}") from error
 
 
 @contextmanager

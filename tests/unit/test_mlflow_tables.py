@@ -14,6 +14,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from alems_pipeline.query import run_query
+from alems_pipeline.sql_files import SQL_ROOT
 from alems_pipeline.warehouse import connect_published
 from collectors import contract
 from collectors.contract_tracking import TABLES
@@ -273,6 +275,14 @@ def test_the_front_of_quality_and_energy(metric: str, minimise: bool, front: set
         beaten = any(v >= value and j <= joules and (v, j) != (value, joules) for _, v, j, _ in points)
         assert on != beaten, name
     assert {name for name, _, _, on in points if on} == front
+
+
+@pytest.mark.parametrize("path", sorted((SQL_ROOT / "cookbook").glob("mlflow_*.sql")), ids=lambda path: path.stem)
+def test_the_cookbook_answers(path: Path, store: Path, published: Con) -> None:
+    text = path.read_text()
+    values = {"metric": "accuracy", "model": "classifier", "one": run_of(store, 0), "other": run_of(store, 1)}
+    asked = {name: value for name, value in values.items() if f"${name}" in text}
+    assert run_query(published, text, asked).height > 0
 
 
 # A store that goes on
