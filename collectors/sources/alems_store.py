@@ -386,20 +386,20 @@ class _Import:
 
     def _execution_record(self, row: Row) -> _Dated | None:
         run = self.runs.get(row.get("run_id", 0))
-        self.query_runs["query_execution", row["exec_id"]] = run
-        ids = {"source_exec_id": str(row["exec_id"])}
+        self.query_runs["query_execution", row.get("exec_id")] = run
         reported = self._fit("query_execution", "total_energy_uj", row.get("total_energy_uj"), I)
-        return self._outcome("query_execution", row, run, ids | {"reported_total_energy_uj": reported})
+        values = {"source_exec_id": _id(row, "exec_id"), "reported_total_energy_uj": reported}
+        return self._outcome("query_execution", row, run, values)
 
     def _attempt_record(self, row: Row) -> _Dated | None:
         run = self.query_runs.get(("query_execution", row.get("exec_id")))
-        self.query_runs["query_attempt", row["attempt_id"]] = run
-        ids = {"source_attempt_id": str(row["attempt_id"]), "source_exec_id": str(row.get("exec_id"))}
+        self.query_runs["query_attempt", row.get("attempt_id")] = run
+        ids = {"source_attempt_id": _id(row, "attempt_id"), "source_exec_id": _id(row, "exec_id")}
         return self._outcome("query_attempt", row, run, ids)
 
     def _hallucination_record(self, row: Row) -> _Dated | None:
         run = self.query_runs.get(("query_attempt", row.get("attempt_id")))
-        ids = {"source_event_id": str(row["id"]), "source_attempt_id": str(row.get("attempt_id"))}
+        ids = {"source_event_id": _id(row, "id"), "source_attempt_id": _id(row, "attempt_id")}
         return self._outcome("hallucination_events", row, run, ids)
 
     def _outcome(self, table: str, row: Row, run: _Run | None, values: Record) -> _Dated | None:
@@ -410,15 +410,13 @@ class _Import:
 
     def _tag_record(self, row: Row) -> _Dated:
         subject = self._subject("tagged", row.get("run_id"), row.get("exp_id"))
-        return self._first_date("store", None), self._record("tags", row) | subject | {
-            "source_tag_id": str(row["tag_id"])
-        }
+        record = self._record("tags", row) | subject | {"source_tag_id": _id(row, "tag_id")}
+        return self._first_date("store", None), record
 
     def _hypothesis_record(self, row: Row) -> _Dated:
         subject = self._subject("evidence", row.get("key_run_id"), row.get("key_exp_id"))
-        return self._first_date("store", None), self._record("hypotheses", row) | subject | {
-            "source_hypothesis_id": str(row["hypothesis_id"])
-        }
+        record = self._record("hypotheses", row) | subject | {"source_hypothesis_id": _id(row, "hypothesis_id")}
+        return self._first_date("store", None), record
 
     def _subject(self, what: str, run_id: Any, exp_id: Any) -> Record:
         """The run and the experiment that a note is about, where it names one."""
@@ -523,6 +521,11 @@ def _tables(store: SqliteFile) -> dict[str, list[str]]:
         what = f"its table runs has no {', '.join(absent)}" if "runs" in tables else "it has no table runs"
         raise NotAnAlemsStore(f"{store.path}: is no A-LEMS store, {what}; give the path of experiments.db")
     return tables
+
+
+def _id(row: Row, column: str) -> str | None:
+    value = row.get(column)
+    return None if value is None else str(value)
 
 
 def _as_columns(records: list[Record]) -> dict[str, list[Any]]:

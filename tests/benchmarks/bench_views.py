@@ -49,7 +49,7 @@ def figures(small: bool) -> list[Figure]:
         with duckdb.connect(warehouse.build_path, read_only=True) as con:
             con.execute("SET TimeZone = 'UTC'")
             views = [f for f in _views() if not _reads_samples(f)]
-            times = {view.name: _best_s(con, view.qualified_name) for view in views}
+            times = {view.qualified_name: _best_s(con, view.qualified_name) for view in views}
     slowest = sorted(times, key=lambda name: -times[name])
     return [seconds(f"{name}, {n_runs:,} runs", times[name], TARGET_S) for name in slowest]
 

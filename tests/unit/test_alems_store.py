@@ -533,6 +533,22 @@ def test_what_became_of_queries_lands_with_the_run_of_the_query(store: Path, lan
     assert new_rows(import_store(store, landing)) == {"query_execution": 1}
 
 
+def test_tables_of_another_shape_cost_only_their_rows(store: Path, landing: Path) -> None:
+    with changing(store) as con:
+        con.executescript("""
+            CREATE TABLE tags (label TEXT); INSERT INTO tags VALUES ('nameless');
+            CREATE TABLE query_execution (run_id INTEGER); INSERT INTO query_execution VALUES (2);
+            CREATE TABLE query_attempt (exec_id INTEGER); INSERT INTO query_attempt VALUES (NULL);
+        """)
+    summary = import_store(store, landing)
+    assert summary.notes == [
+        "query_execution: no source_exec_id: 1 row(s) left out",
+        "query_attempt: no source_attempt_id: 1 row(s) left out",
+        "tags: no source_tag_id: 1 row(s) left out",
+    ]
+    assert summary.rows["runs"] == 20
+
+
 def test_values_of_a_wrong_type_cost_only_themselves(store: Path, landing: Path) -> None:
     with changing(store) as con:
         con.execute("UPDATE energy_samples SET pkg_energy_uj = 'n/a' WHERE sample_id = 1")
