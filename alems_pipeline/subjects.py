@@ -19,6 +19,19 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {
     "ml_samples": ("dataset_id",),
     "ml_targets": ("dataset_id",),
     "ml_predictions": ("dataset_id", "run_uuid", "model_name", "model_version"),
+    "mlflow_experiments": ("store", "experiment_id"),
+    "mlflow_runs": ("run_uuid",),
+    "mlflow_params": ("run_uuid",),
+    "mlflow_tags": ("run_uuid",),
+    "mlflow_metrics": ("run_uuid",),
+    "mlflow_latest_metrics": ("run_uuid",),
+    "mlflow_datasets": ("name", "digest"),
+    "mlflow_registered_models": ("store", "name"),
+    "mlflow_model_versions": ("store", "name", "version"),
+    "rcdb_runs": ("schema_name", "number"),
+    "rcdb_conditions": ("schema_name", "run_number"),
+    "written_conditions": ("schema_name", "run_number"),
+    "rcdb_files": ("schema_name", "file_id"),
 }
 """Dataset -> the columns that name its subject. One with a run_key is about runs; any other is about none."""
 

@@ -62,6 +62,17 @@ findings AS (
         AND edges.source_kind = 'landing_file'
         AND edges.relation IN ('energy_samples', 'gpu_samples')
     WHERE runs.total_energy_uj IS NOT NULL
+        AND runs.energy_source <> 'reported'
+    UNION ALL
+    SELECT 'lineage_nodes', 'a run of ' || nodes.system || ' without the landing file of its record', count(*)
+    FROM main.lineage_nodes AS nodes
+    ANTI JOIN main.lineage_edges AS edges
+        ON edges.target_node = nodes.node
+        AND edges.source_kind = 'landing_file'
+        AND edges.relation IN ('mlflow_runs', 'rcdb_runs')
+    WHERE nodes.kind = 'run'
+        AND nodes.system IN ('mlflow', 'rcdb')
+    GROUP BY nodes.system
 )
 SELECT table_name, problem, n
 FROM findings

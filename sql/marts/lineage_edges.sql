@@ -1,5 +1,7 @@
--- One step of the lineage: the target was made from the source, or says so of it.
--- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_nodes
+-- One step of the lineage: the target was made from the source, or belongs to it. Between runs a step leads from the one
+-- that began earlier (of two at once, by id): a run that names a later one as its parent, or uses a model of a later run or
+-- of its own, does so against time, and would lead in a circle.
+-- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_nodes, stage.mlflow_runs, stage.mlflow_tags, stage.mlflow_datasets, stage.mlflow_inputs, stage.mlflow_model_versions, rcdb.conditions, rcdb.condition_types, stage.rcdb_runs, stage.rcdb_files_have_runs
 -- unique: source_kind, source_id, target_kind, target_id, relation
 CREATE OR REPLACE TABLE main.lineage_edges (
     source_kind VARCHAR NOT NULL, -- kind of the source
@@ -32,6 +34,57 @@ of_file AS (
             PARTITION BY subjects.dataset, subjects.subject
             ORDER BY files.created_at DESC, subjects.path DESC
         ) = 1
+),
+tracked AS (
+    SELECT *
+    FROM stage.mlflow_runs
+    QUALIFY row_number() OVER (PARTITION BY run_uuid ORDER BY recorded_at DESC, landing_date DESC) = 1
+),
+tags AS (
+    SELECT run_uuid, key, value
+    FROM stage.mlflow_tags
+    WHERE key IN ('mlflow.parentRunId', 'mlflow.source.git.commit', 'alems.run_uid')
+    QUALIFY row_number() OVER (PARTITION BY store, run_uuid, key ORDER BY recorded_at DESC, landing_date DESC) = 1
+),
+-- Which measured run a tracked one is: it names the other, by run_id or $ALEMS_RUN_KEY, or is named by it.
+measured AS (
+    SELECT tags.run_uuid, runs.run_id::VARCHAR AS run_id
+    FROM tags
+    JOIN main.runs AS runs ON runs.run_id = try_cast(trim(tags.value) AS BIGINT)
+    WHERE tags.key = 'alems.run_uid'
+    UNION
+    SELECT tags.run_uuid, run_keys.run_id
+    FROM tags
+    JOIN run_keys ON run_keys.subject = trim(tags.value)
+    WHERE tags.key = 'alems.run_uid'
+    UNION
+    SELECT conditions.text_value, runs.run_id::VARCHAR
+    FROM rcdb.conditions AS conditions
+    JOIN rcdb.condition_types AS types ON types.id = conditions.condition_type_id
+    JOIN main.runs AS runs ON runs.run_id = conditions.run_number
+    WHERE types.name = 'mlflow_run_uuid'
+),
+models_used AS (
+    SELECT inputs.source_id AS run_uuid, inputs.destination_id AS model_id, tracked.start_time
+    FROM stage.mlflow_inputs AS inputs
+    JOIN tracked ON tracked.run_uuid = inputs.source_id
+    WHERE inputs.source_type = 'RUN_INPUT'
+        AND inputs.destination_type = 'MODEL_INPUT'
+),
+models_made AS (
+    SELECT inputs.source_id AS run_uuid, inputs.destination_id AS model_id, tracked.start_time
+    FROM stage.mlflow_inputs AS inputs
+    JOIN tracked ON tracked.run_uuid = inputs.source_id
+    WHERE inputs.source_type = 'RUN_OUTPUT'
+        AND inputs.destination_type = 'MODEL_OUTPUT'
+),
+-- A number of RCDB is a run of its store, or a measured run.
+numbered AS (
+    SELECT schema_name, number, schema_name || ':' || number AS run
+    FROM stage.rcdb_runs
+    UNION
+    SELECT 'rcdb', run_id, run_id::VARCHAR
+    FROM main.runs
 ),
 found AS (
     SELECT 'landing_file' AS source_kind, path AS source_id, 'run' AS target_kind, run_id AS target_id, dataset AS relation
@@ -120,6 +173,115 @@ found AS (
     FROM ml.predictions
     WHERE model_name IS NOT NULL
         AND model_version IS NOT NULL
+    UNION ALL
+    SELECT 'landing_file', path, 'experiment', replace(subject, chr(31), '/'), dataset
+    FROM of_file
+    WHERE dataset = 'mlflow_experiments'
+    UNION ALL
+    SELECT 'landing_file', path, 'run', subject, dataset
+    FROM of_file
+    SEMI JOIN tracked ON tracked.run_uuid = of_file.subject
+    WHERE dataset IN ('mlflow_runs', 'mlflow_params', 'mlflow_tags', 'mlflow_metrics', 'mlflow_latest_metrics')
+    UNION ALL
+    SELECT 'landing_file', path, 'dataset', replace(subject, chr(31), '@'), dataset
+    FROM of_file
+    WHERE dataset = 'mlflow_datasets'
+    UNION ALL
+    SELECT 'landing_file', path, 'model', regexp_replace(replace(subject, chr(31), '/'), '^mlflow/', ''), dataset
+    FROM of_file
+    WHERE dataset = 'mlflow_registered_models'
+    UNION ALL
+    SELECT 'landing_file', path, 'model_version', regexp_replace(replace(subject, chr(31), '/'), '^mlflow/', ''), dataset
+    FROM of_file
+    WHERE dataset = 'mlflow_model_versions'
+    UNION ALL
+    SELECT 'experiment', store || '/' || experiment_id, 'run', run_uuid, 'has'
+    FROM tracked
+    WHERE experiment_id IS NOT NULL
+    UNION ALL
+    SELECT 'run', run_uuid, 'artifact', artifact_uri, 'left'
+    FROM tracked
+    WHERE artifact_uri IS NOT NULL
+    UNION ALL
+    SELECT 'code', source_version, 'run', run_uuid, 'code of'
+    FROM tracked
+    WHERE source_version <> ''
+    UNION ALL
+    SELECT 'code', tags.value, 'run', tags.run_uuid, 'code of'
+    FROM tags
+    SEMI JOIN tracked ON tracked.run_uuid = tags.run_uuid
+    WHERE tags.key = 'mlflow.source.git.commit'
+        AND tags.value <> ''
+    UNION ALL
+    SELECT 'run', parent.run_uuid, 'run', child.run_uuid, 'parent of'
+    FROM tags
+    JOIN tracked AS child ON child.run_uuid = tags.run_uuid
+    JOIN tracked AS parent ON parent.run_uuid = tags.value
+    WHERE tags.key = 'mlflow.parentRunId'
+        AND (coalesce(parent.start_time, 0), parent.run_uuid) < (coalesce(child.start_time, 0), child.run_uuid)
+    UNION ALL
+    SELECT 'run', measured.run_id, 'run', measured.run_uuid, 'measured'
+    FROM measured
+    SEMI JOIN tracked ON tracked.run_uuid = measured.run_uuid
+    UNION ALL
+    SELECT 'dataset', data.name || '@' || data.digest, 'run', inputs.destination_id, 'used by'
+    FROM stage.mlflow_inputs AS inputs
+    JOIN stage.mlflow_datasets AS data
+        ON data.dataset_uuid = inputs.source_id
+        AND data.store = inputs.store
+    SEMI JOIN tracked ON tracked.run_uuid = inputs.destination_id
+    WHERE inputs.source_type = 'DATASET'
+        AND inputs.destination_type = 'RUN'
+    UNION ALL
+    SELECT 'run', run_uuid, 'model', model_id, 'made'
+    FROM models_made
+    UNION ALL
+    SELECT 'model', used.model_id, 'run', used.run_uuid, 'used by'
+    FROM models_used AS used
+    LEFT JOIN models_made AS made ON made.model_id = used.model_id
+    WHERE made.model_id IS NULL
+        OR (coalesce(made.start_time, 0), made.run_uuid) < (coalesce(used.start_time, 0), used.run_uuid)
+    UNION ALL
+    SELECT
+        'run',
+        run_id,
+        'model_version',
+        CASE WHEN store = 'mlflow' THEN '' ELSE store || '/' END || name || '/' || version,
+        'made'
+    FROM stage.mlflow_model_versions AS versions
+    SEMI JOIN tracked ON tracked.run_uuid = versions.run_id
+    UNION ALL
+    SELECT
+        'model',
+        CASE WHEN store = 'mlflow' THEN name ELSE store || '/' || name END,
+        'model_version',
+        CASE WHEN store = 'mlflow' THEN '' ELSE store || '/' END || name || '/' || version,
+        'has'
+    FROM stage.mlflow_model_versions
+    UNION ALL
+    SELECT
+        'model',
+        models_made.model_id,
+        'model_version',
+        CASE WHEN store = 'mlflow' THEN '' ELSE store || '/' END || name || '/' || version,
+        'registered as'
+    FROM stage.mlflow_model_versions AS versions
+    JOIN models_made ON versions.source = 'models:/' || models_made.model_id
+    UNION ALL
+    SELECT 'landing_file', path, 'run', numbered.run, dataset
+    FROM of_file
+    JOIN numbered ON numbered.schema_name || chr(31) || numbered.number = of_file.subject
+    WHERE dataset IN ('rcdb_runs', 'rcdb_conditions', 'written_conditions')
+    UNION ALL
+    SELECT 'landing_file', path, 'artifact', replace(subject, chr(31), ':file:'), dataset
+    FROM of_file
+    WHERE dataset = 'rcdb_files'
+    UNION ALL
+    SELECT 'artifact', links.schema_name || ':file:' || links.file_id, 'run', numbered.run, 'file of'
+    FROM stage.rcdb_files_have_runs AS links
+    JOIN numbered
+        ON numbered.schema_name = links.schema_name
+        AND numbered.number = links.run_number
 ),
 once AS (
     SELECT DISTINCT source_kind, source_id, target_kind, target_id, relation

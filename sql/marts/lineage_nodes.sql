@@ -1,7 +1,9 @@
 -- Everything that stands in the lineage: what was measured, made or collected, and the landing files that say so.
 -- Kinds: landing_file (id: its path), hardware, environment, code (a git commit), baseline, dataset (name@digest),
 -- experiment, run, model, model_version, benchmark_config, benchmark_result, artifact (a place).
--- depends: ops.landing_files, hardware_config, environment_config, idle_baselines, experiments, runs, ml.datasets, ml.predictions
+-- Things of MLflow have the ids that they have there; of a further store, its experiments, models and versions stand behind
+-- its schema and a slash. Runs of an RCDB store stand behind its schema and a colon.
+-- depends: ops.landing_files, hardware_config, environment_config, idle_baselines, experiments, runs, ml.datasets, ml.predictions, stage.mlflow_experiments, stage.mlflow_runs, stage.mlflow_tags, stage.mlflow_datasets, stage.mlflow_inputs, stage.mlflow_registered_models, stage.mlflow_model_versions, stage.rcdb_runs, stage.rcdb_files
 -- unique: kind, id
 CREATE OR REPLACE TABLE main.lineage_nodes (
     node INTEGER PRIMARY KEY, -- its number in this publication, by which the steps are walked
@@ -58,12 +60,61 @@ WITH found AS (
     SELECT 'model', model_name, model_name, 'ml', recorded_at
     FROM ml.predictions
     WHERE model_name IS NOT NULL
+    UNION ALL
+    SELECT 'experiment', store || '/' || experiment_id, name, 'mlflow', make_timestamptz(creation_time * 1000)
+    FROM stage.mlflow_experiments
+    UNION ALL
+    SELECT 'run', run_uuid, name, 'mlflow', make_timestamptz(start_time * 1000)
+    FROM stage.mlflow_runs
+    UNION ALL
+    SELECT 'artifact', artifact_uri, artifact_uri, 'mlflow', make_timestamptz(start_time * 1000)
+    FROM stage.mlflow_runs
+    WHERE artifact_uri IS NOT NULL
+    UNION ALL
+    SELECT 'code', source_version, left(source_version, 12), 'mlflow', NULL
+    FROM stage.mlflow_runs
+    WHERE source_version <> ''
+    UNION ALL
+    SELECT 'code', value, left(value, 12), 'mlflow', NULL
+    FROM stage.mlflow_tags
+    WHERE key = 'mlflow.source.git.commit'
+        AND value <> ''
+    UNION ALL
+    SELECT 'dataset', name || '@' || digest, name, 'mlflow', recorded_at
+    FROM stage.mlflow_datasets
+    UNION ALL
+    -- A model that a run logged or used, whether it was registered or not.
+    SELECT 'model', destination_id, destination_id, 'mlflow', recorded_at
+    FROM stage.mlflow_inputs
+    WHERE destination_type IN ('MODEL_OUTPUT', 'MODEL_INPUT')
+    UNION ALL
+    SELECT
+        'model',
+        CASE WHEN store = 'mlflow' THEN name ELSE store || '/' || name END,
+        name,
+        'mlflow',
+        make_timestamptz(creation_time * 1000)
+    FROM stage.mlflow_registered_models
+    UNION ALL
+    SELECT
+        'model_version',
+        CASE WHEN store = 'mlflow' THEN '' ELSE store || '/' END || name || '/' || version,
+        name || ' ' || version,
+        'mlflow',
+        make_timestamptz(creation_time * 1000)
+    FROM stage.mlflow_model_versions
+    UNION ALL
+    SELECT 'run', schema_name || ':' || number, schema_name || ' ' || number, 'rcdb', started
+    FROM stage.rcdb_runs
+    UNION ALL
+    SELECT 'artifact', schema_name || ':file:' || file_id, path, 'rcdb', NULL
+    FROM stage.rcdb_files
 ),
 once AS (
     -- What several systems know stands once; what is only known from predictions says least.
     SELECT kind, id, label, system, began_at
     FROM found
-    QUALIFY row_number() OVER (PARTITION BY kind, id ORDER BY system = 'ml', system, began_at, label) = 1
+    QUALIFY row_number() OVER (PARTITION BY kind, id ORDER BY system = 'ml' AND kind <> 'dataset', system, began_at DESC NULLS LAST, label) = 1
 )
 SELECT row_number() OVER (ORDER BY kind, id) AS node, kind, id, label, system, began_at
 FROM once;

@@ -32,6 +32,8 @@ origins AS (
         list(id ORDER BY id) FILTER (kind = 'baseline') AS baselines,
         list(id ORDER BY id) FILTER (kind = 'experiment') AS experiments,
         list(id ORDER BY id) FILTER (kind = 'run') AS runs,
+        list(id ORDER BY id) FILTER (kind = 'model') AS models,
+        list(id ORDER BY id) FILTER (kind = 'artifact') AS files,
         list(id ORDER BY id) FILTER (kind = 'benchmark_config') AS benchmark_configs
     FROM up
     JOIN main.lineage_nodes AS nodes ON nodes.node = up.node
@@ -41,6 +43,7 @@ results AS (
     SELECT
         run,
         list(id ORDER BY id) FILTER (kind = 'run') AS runs,
+        list(id ORDER BY id) FILTER (kind = 'model') AS models,
         list(id ORDER BY id) FILTER (kind = 'model_version') AS model_versions,
         list(id ORDER BY id) FILTER (kind IN ('artifact', 'landing_file')) AS artifacts,
         list(id ORDER BY id) FILTER (kind = 'benchmark_result') AS benchmark_results
@@ -61,8 +64,11 @@ SELECT
     origins.baselines, -- idle baselines
     origins.experiments, -- experiments
     origins.runs AS from_runs, -- runs that it is part of, or was measured by
+    origins.models AS from_models, -- models that it used
+    origins.files AS from_files, -- its configuration and log files
     origins.benchmark_configs, -- benchmark configurations
     results.runs AS to_runs, -- runs that are part of it, or that it measured
+    results.models, -- models that it made
     results.model_versions, -- model versions made from it
     results.artifacts, -- places of what it left, and files of its predictions
     results.benchmark_results -- benchmark results
