@@ -1,5 +1,6 @@
 """The `alems` command: build, look, query, demonstrate, back up. Dagster is imported only where a run is made."""
 
+import hashlib
 import json
 import shutil
 import sys
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from alems_pipeline import build, cli_conditions
 from alems_pipeline.build import LandingIncomplete, Plan
 from alems_pipeline.conditions import NoConditions, QueryFormatError, RunNotFound, UnknownCondition
+from alems_pipeline.evidence import NoEvidence, Verdict
 from alems_pipeline.keys.registry import BrokenRegistry
 from alems_pipeline.lineage import UnknownNode
 from alems_pipeline.query import BadParameter, OutputFormat, parse_params, run_query, show
@@ -39,7 +41,7 @@ class UserError(RuntimeError):
 KNOWN_ERRORS = (
     NotPublished, PublishRefused, WarehouseBusy, LandingIncomplete, BadParameter, UserError, duckdb.Error,
     PolarsError, OSError, NoConditions, QueryFormatError, RunNotFound, UnknownCondition, UnknownNode,
-    BrokenRegistry,
+    BrokenRegistry, NoEvidence,
 )  # fmt: skip
 
 
@@ -187,6 +189,47 @@ def lineage(
         typer.echo(json.dumps(found, indent=2))
     else:
         out.print(of.tree(found), soft_wrap=True)
+
+
+@app.command()
+def evidence(
+    what: Annotated[list[str], typer.Argument(metavar="RUN… | verify FILE", help="Runs by their ids; or a bundle.")],
+    out_file: Annotated[Path | None, typer.Option("--out", help="ZIP file to write.")] = None,
+    warehouse: WarehouseOption = None,
+) -> None:
+    """Bundle what the figures of runs were made from: landing files, SQL, versions, hashes; or verify such a bundle.
+
+    `alems evidence RUN… --out FILE.zip` writes it; `alems evidence verify FILE.zip` computes the figures anew from the
+    landing files in it, in a fresh warehouse, and says equal, or what differs (exit code 1).
+    """
+    from alems_pipeline import evidence as of
+
+    if what[0] == "verify":
+        if len(what) != 2:
+            raise UserError("give one bundle: alems evidence verify FILE.zip")
+        _verify(of.verify(Path(what[1]), lambda step: err.print(f"checking {step} …", highlight=False)), what[1])
+        return
+    if out_file is None:
+        raise UserError("where to? Give --out FILE.zip")
+    files = _warehouse(warehouse)
+    with files.read() as con:
+        paths = of.bundle(files, con, what, out_file)
+    digest = hashlib.sha256(out_file.read_bytes()).hexdigest()
+    out.print(
+        f"{out_file}: {len(what)} run(s), {len(paths)} landing files, SHA-256 {digest}", markup=False, soft_wrap=True
+    )
+
+
+def _verify(verdict: Verdict, name: str) -> None:
+    for note in verdict.notes:
+        err.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for line in [*verdict.damage, *verdict.differences]:
+        out.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    if verdict.damage:
+        raise UserError(f"{name}: damaged, {len(verdict.damage)} finding(s); nothing was computed")
+    if verdict.differences:
+        raise UserError(f"{name}: {len(verdict.differences)} of {verdict.n_figures} figures differ")
+    out.print(f"equal: {verdict.n_figures} figures of {len(verdict.runs)} run(s)", highlight=False)
 
 
 keys_app = typer.Typer(

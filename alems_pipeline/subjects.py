@@ -15,6 +15,7 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {
     "environment_config": ("env_id",),
     "idle_baselines": ("source_system", "host", "baseline_id"),
     "carbon_intensity": ("region",),
+    "reported_tax": ("linear_run_key", "agentic_run_key"),
     "ml_datasets": ("dataset_id",),
     "ml_samples": ("dataset_id",),
     "ml_targets": ("dataset_id",),

@@ -10,7 +10,9 @@ import hypothesis
 import pytest
 
 from collectors.sources.alems_store import import_store
+from collectors.sources.tabular import drop_dataset, drop_predictions
 from tests.small_landing import drop_session
+from tests.warehouses import TRACKED_RUN, materialize, warehouse_with
 
 # Another program on the machine must not fail a property.
 hypothesis.settings.register_profile("alems", deadline=None)
@@ -60,3 +62,16 @@ def fill_mlflow_store(url: str, artifacts: Path) -> None:
     command = [sys.executable, "-m", "tests.mlflow_content", url, str(artifacts)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="session")
+def example_home(example_landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published warehouse of the example stores and of a dataset with predictions. Leave it as it is."""
+    folder = tmp_path_factory.mktemp("published")
+    home = warehouse_with(example_landing, folder)
+    (folder / "shapes.csv").write_text("size,kind\n1,a\n2,b\n")
+    drop_dataset("shapes", folder / "shapes.csv", home / "landing", targets=["kind"])
+    (folder / "predicted.csv").write_text("prediction\na\na\n")
+    drop_predictions("shapes", folder / "predicted.csv", home / "landing", run_uuid=TRACKED_RUN, model="m", version=2)
+    materialize(home)
+    return home

@@ -12,6 +12,7 @@ from alems_pipeline import build, sql_files
 from alems_pipeline.build import TABLE_LAYERS
 from alems_pipeline.warehouse import Warehouse, connect_published
 
+TRACKED_RUN = "0123456789abcdef0123456789abcdef"  # that the predictions of example_home are by
 VOLATILE = {"computed_at"}  # columns that say when something was computed, which differs from run to run
 
 

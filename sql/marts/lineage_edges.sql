@@ -91,6 +91,14 @@ found AS (
     FROM of_file
     JOIN run_keys ON run_keys.subject = of_file.subject
     UNION ALL
+    SELECT 'landing_file', pairs.path, 'run', run_id, 'reported_tax'
+    FROM (
+        SELECT path, unnest(string_split(subject, chr(31))) AS subject
+        FROM of_file
+        WHERE dataset = 'reported_tax'
+    ) AS pairs
+    JOIN run_keys ON run_keys.subject = pairs.subject
+    UNION ALL
     SELECT 'landing_file', path, 'experiment', exp_id::VARCHAR, dataset
     FROM of_file
     JOIN main.experiments AS experiments ON experiments.exp_key::VARCHAR = of_file.subject

@@ -17,27 +17,12 @@ from typer.testing import CliRunner
 from alems_pipeline.cli import app
 from alems_pipeline.lineage import UnknownNode, events, find, lineage, run_uuid
 from alems_pipeline.warehouse import Warehouse
-from collectors.sources.tabular import drop_dataset, drop_predictions
-from tests.warehouses import materialize, warehouse_with
-
-MLFLOW_RUN = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def home(three_day_landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lineage")
-    home = warehouse_with(three_day_landing, folder)
-    (folder / "shapes.csv").write_text("size,kind\n1,a\n2,b\n")
-    drop_dataset("shapes", folder / "shapes.csv", home / "landing", targets=["kind"])
-    (folder / "predicted.csv").write_text("prediction\na\na\n")
-    drop_predictions("shapes", folder / "predicted.csv", home / "landing", run_uuid=MLFLOW_RUN, model="m", version=2)
-    materialize(home)
-    return home
+from tests.warehouses import TRACKED_RUN
 
 
 @pytest.fixture
-def con(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with Warehouse(home).read() as con:
+def con(example_home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with Warehouse(example_home).read() as con:
         yield con
 
 
@@ -51,19 +36,21 @@ def flat(node: dict[str, Any], direction: str) -> set[tuple[str, str]]:
     return {(node["kind"], node["id"])} | {one for below in node[direction] for one in flat(below, direction)}
 
 
-def test_the_command_gives_every_step_as_json(home: Path, con: duckdb.DuckDBPyConnection) -> None:
+def test_the_command_gives_every_step_as_json(example_home: Path, con: duckdb.DuckDBPyConnection) -> None:
     [(run_id,)] = con.execute("SELECT max(run_id)::VARCHAR FROM runs").fetchall()
-    shown = json.loads(run_command(home, run_id))
+    shown = json.loads(run_command(example_home, run_id))
     assert (shown["kind"], shown["id"], shown["to"]) == ("run", run_id, [])
     walked = con.execute("SELECT DISTINCT kind, id FROM lineage_up('run', ?)", [run_id]).fetchall()
     assert flat(shown, "from") == set(walked)
-    assert {kind for kind, _ in walked} == {"run", "experiment", "hardware", "environment", "baseline", "landing_file"}
+    assert {kind for kind, _ in walked} == {
+        "run", "experiment", "hardware", "environment", "baseline", "landing_file", "code",
+    }  # fmt: skip
 
 
 def test_a_thing_is_found_by_its_id_or_its_kind(con: duckdb.DuckDBPyConnection) -> None:
     [(dataset,)] = con.execute("SELECT id FROM lineage_nodes WHERE kind = 'dataset'").fetchall()
-    assert find(con, MLFLOW_RUN) == ("run", MLFLOW_RUN)
-    assert find(con, f"run:{MLFLOW_RUN}") == ("run", MLFLOW_RUN)
+    assert find(con, TRACKED_RUN) == ("run", TRACKED_RUN)
+    assert find(con, f"run:{TRACKED_RUN}") == ("run", TRACKED_RUN)
     assert find(con, dataset) == find(con, f"dataset:{dataset}") == ("dataset", dataset)
     with pytest.raises(UnknownNode, match="nothing has this id"):
         find(con, "model:m/2")
@@ -74,14 +61,14 @@ def test_a_dataset_leads_to_what_was_made_from_it(con: duckdb.DuckDBPyConnection
     found = lineage(con, "dataset", dataset)
     assert {kind for kind, _ in flat(found, "to")} == {"dataset", "run", "model_version", "landing_file"}
     [run] = found["to"]
-    assert (run["relation"], run["id"]) == ("predicted by", MLFLOW_RUN)
+    assert (run["relation"], run["id"]) == ("predicted by", TRACKED_RUN)
 
 
-def test_openlineages_own_client_makes_the_same_events(home: Path, con: duckdb.DuckDBPyConnection) -> None:
+def test_openlineages_own_client_makes_the_same_events(example_home: Path, con: duckdb.DuckDBPyConnection) -> None:
     """Each event is taken apart, made again by the classes of the client, which check it, and is the same JSON then."""
-    lines = [json.loads(line) for line in run_command(home, "--openlineage").splitlines()]
+    lines = [json.loads(line) for line in run_command(example_home, "--openlineage").splitlines()]
     runs = [one for one in lines if "run" in one]
-    assert len(runs) == 7
+    assert len(runs) == 41
     assert len(lines) - len(runs) == 1
     for event in lines:
         again = made_again(event)
@@ -89,8 +76,8 @@ def test_openlineages_own_client_makes_the_same_events(home: Path, con: duckdb.D
 
 
 def test_an_event_names_the_run_its_data_and_its_energy(con: duckdb.DuckDBPyConnection) -> None:
-    [event] = [one for one in events(con, MLFLOW_RUN) if "run" in one]
-    assert event["run"]["runId"] == str(uuid.UUID(MLFLOW_RUN))
+    [event] = [one for one in events(con, TRACKED_RUN) if "run" in one]
+    assert event["run"]["runId"] == str(uuid.UUID(TRACKED_RUN))
     assert "shapes" in [one["name"] for one in event["inputs"]]
     assert "m/2" in [one["name"] for one in event["outputs"]]
     [(run_id, energy, began)] = con.execute(

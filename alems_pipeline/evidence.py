@@ -1,0 +1,417 @@
+"""Evidence for the figures of runs: a ZIP of their landing files, the SQL and versions that made them, and the figures.
+
+Made twice of the same publication it is the same file, to the byte. `verify` takes nothing in it on trust: every member
+is held to its hash, the archive to the bytes that its members make, and the figures to those that a fresh warehouse
+computes from the landing files.
+"""
+
+import hashlib
+import io
+import json
+import math
+import platform
+import re
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from alems_pipeline import build, sql_files
+from alems_pipeline.sql_files import SQL_ROOT, SqlFile
+from alems_pipeline.warehouse import Warehouse
+from collectors.contract import CONTRACT_VERSION
+
+FORMAT: Final = "alems-evidence/1"
+MANIFEST: Final = "manifest.json"
+FIGURES: Final = "figures.json"
+EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # ZIP's own first day: the time of every member
+MAX_MEMBERS: Final = 100_000
+MAX_BYTES: Final = 1 << 30
+MAX_TEXT_BYTES: Final = 64 << 20  # of the manifest and the figures
+EQUAL: Final = 1e-12
+"""Relative difference up to which two floats are one figure: the last digits of a sum depend on its order."""
+
+TABLES: Final = {
+    "runs": ("run_id",),
+    "run_energy": ("run_id",),
+    "run_telemetry": ("run_id",),
+    "run_grid_factors": ("run_id",),
+    "event_energy": ("run_id",),
+    "orchestration_tax_summary": ("linear_run_id", "agentic_run_id"),
+}
+"""Tables whose rows are the figures of a run, and their columns that name it."""
+
+_PLACE: Final = re.compile(
+    r"landing/[a-z_]+/date=\d{4}-\d{2}-\d{2}/[^/\\\x00-\x1f]+\.parquet"
+    r"|sql/[a-z]+/[\w.]+\.(sql|csv)|manifest\.json|figures\.json"
+)
+
+Json = Any
+Figures = dict[str, list[dict[str, Json]]]
+
+
+class NoEvidence(RuntimeError):
+    """Evidence cannot be given, or a file is none; the message says why and what to do."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was found wrong with a bundle; nothing means equal."""
+
+    runs: list[int] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    n_figures: int = 0
+
+    @property
+    def is_equal(self) -> bool:
+        return not self.damage and not self.differences
+
+
+# ---- making ----------------------------------------------------------------------------------------------------------
+
+
+def bundle(warehouse: Warehouse, con: duckdb.DuckDBPyConnection, runs: Sequence[str], out: Path) -> list[str]:
+    """Write the evidence for measured runs, given by run_id or by the MLflow run that each measured.
+
+    Returns the landing files in it. Raises NoEvidence, OSError.
+    """
+    run_ids = sorted({_run_id(con, run) for run in runs})
+    paths = _landing_files(con, run_ids)
+    members: dict[str, bytes | Path] = {f"landing/{path}": warehouse.landing / path for path in paths}
+    for path in paths:
+        if not (warehouse.landing / path).is_file():
+            raise NoEvidence(f"{warehouse.landing / path}: gone; bring it back, then give evidence")
+    members |= {name: text.encode() for name, text in _sources().items()}
+    members[FIGURES] = _json(_figures(con, run_ids))
+    described = {name: _described(source) for name, source in sorted(members.items())}
+    n_bytes = sum(int(one["bytes"]) for one in described.values())
+    if n_bytes > MAX_BYTES:
+        raise NoEvidence(f"{out}: would have {n_bytes} bytes, a bundle at most {MAX_BYTES}; give fewer runs at once")
+    manifest = {"format": FORMAT, "runs": run_ids, "versions": _versions(), "files": described}
+    part = out.with_name(out.name + ".part")
+    try:
+        with part.open("wb") as file:
+            _write(file, {**members, MANIFEST: _json(manifest)})
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    return paths
+
+
+def _run_id(con: duckdb.DuckDBPyConnection, run: str) -> int:
+    rows = con.execute(
+        "SELECT run_id FROM main.runs WHERE run_id = try_cast(? AS BIGINT) UNION "
+        "SELECT r.run_id FROM main.lineage_edges AS e JOIN main.runs AS r ON r.run_id::VARCHAR = e.source_id "
+        "WHERE e.relation = 'measured' AND e.target_id = ?",
+        [run, run],
+    ).fetchall()
+    if len(rows) != 1:
+        raise NoEvidence(
+            f"{run}: {len(rows) or 'no'} measured run(s) have this id; give one of `SELECT run_id FROM runs`"
+        )
+    return int(rows[0][0])
+
+
+def _landing_files(con: duckdb.DuckDBPyConnection, run_ids: Sequence[int]) -> list[str]:
+    """All that the runs, and the runs that they are paired with, were made from; and the records of the other runs of
+    their experiments, by which runs are numbered and paired."""
+    rows = con.execute(
+        """
+        WITH wanted AS (
+            SELECT unnest(?::BIGINT[]) AS run_id
+        ),
+        paired AS (
+            SELECT run_id FROM wanted
+            UNION
+            SELECT unnest([linear_run_id, agentic_run_id]) FROM main.orchestration_tax_summary
+            WHERE linear_run_id IN (FROM wanted) OR agentic_run_id IN (FROM wanted)
+        ),
+        siblings AS (
+            SELECT run_id FROM main.runs WHERE exp_id IN (SELECT exp_id FROM main.runs WHERE run_id IN (FROM wanted))
+        )
+        SELECT unnest(landing_files) AS path FROM main.v_run_lineage
+        WHERE id IN (SELECT run_id::VARCHAR FROM paired)
+        UNION
+        SELECT source_id FROM main.lineage_edges
+        WHERE relation = 'runs' AND target_kind = 'run' AND target_id IN (SELECT run_id::VARCHAR FROM siblings)
+        ORDER BY path
+        """,
+        [list(run_ids)],
+    ).fetchall()
+    return [path for (path,) in rows]
+
+
+def _figures(con: duckdb.DuckDBPyConnection, run_ids: Sequence[int]) -> Figures:
+    figures: Figures = {}
+    for table, keys in TABLES.items():
+        named = " OR ".join(f"list_contains(?::BIGINT[], {key})" for key in keys)
+        result = con.execute(f"SELECT * FROM main.{table} WHERE {named} ORDER BY ALL", [list(run_ids)] * len(keys))
+        names = [column[0] for column in result.description or ()]
+        figures[table] = [
+            {name: _plain(value) for name, value in zip(names, row, strict=True)} for row in result.fetchall()
+        ]
+    return figures
+
+
+def _plain(value: object) -> Json:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _files_needed() -> list[SqlFile]:
+    """The tables of the figures and all that they are made from, in the order of making."""
+    files = [file for layer in ("day", "core", "marts") for file in sql_files.layer_files(layer)]
+    by_name = {file.qualified_name: file for file in files}
+    needed: set[str] = set()
+    open_: list[str] = [f"main.{table}" for table in TABLES]
+    while open_:
+        name = open_.pop()
+        if name in by_name and name not in needed:
+            needed.add(name)
+            open_ += [sql_files.qualified(one) for one in by_name[name].depends]
+    return [file for file in files if file.qualified_name in needed]
+
+
+def _sources() -> dict[str, str]:
+    """The SQL that made the figures, and the registries that it reads, by their place in the bundle."""
+    sources = {}
+    paths = [*(file.path for file in _files_needed()), *sorted((SQL_ROOT / "ddl").glob("*.sql"))]
+    for path in paths:
+        text = path.read_text()
+        sources[f"sql/{path.parent.name}/{path.name}"] = text
+        for name in re.findall(r"\{registry:(\w+)\}", text):
+            sources[f"sql/registry/{name}.csv"] = (SQL_ROOT / "registry" / f"{name}.csv").read_text()
+    return sources
+
+
+def _versions() -> dict[str, str | int]:
+    return {
+        "alems-pipeline": version("alems-pipeline"),
+        "contract": CONTRACT_VERSION,
+        "day_code": build.DAY_CODE,
+        "table_code": build.TABLE_CODE,
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("duckdb", "polars", "pyarrow")},
+    }
+
+
+# ---- the archive -----------------------------------------------------------------------------------------------------
+
+
+def _write(file: Any, members: Mapping[str, bytes | Path]) -> None:
+    """An archive that depends on its members only: sorted, undated, uncompressed (Parquet is compressed already)."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(members):
+            source = members[name]
+            info = zipfile.ZipInfo(name, EPOCH)
+            info.create_system, info.external_attr = 3, 0o100644 << 16
+            archive.writestr(info, source if isinstance(source, bytes) else source.read_bytes())
+
+
+def _described(source: bytes | Path) -> dict[str, str | int]:
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _json(value: Json) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+# ---- verifying -------------------------------------------------------------------------------------------------------
+
+
+def verify(path: Path, on_step: Callable[[str], None] = lambda step: None) -> Verdict:
+    """Hold a bundle to its hashes and its figures to those computed anew from its landing files.
+
+    Raises NoEvidence where it is no bundle at all or one that may not be opened; OSError.
+    """
+    verdict = Verdict()
+    on_step("hashes")
+    members = _read(path, verdict)
+    manifest, figures = _parsed(path, members, verdict)
+    if manifest is None or figures is None:
+        return verdict
+    _hold_to_manifest(manifest, members, verdict)
+    if not verdict.damage:
+        _hold_to_archive(path, members, verdict)
+    if verdict.damage:
+        return verdict
+    verdict.runs = manifest["runs"]
+    verdict.notes = [
+        f"made by {name} {theirs}, computed anew by {ours}"
+        for name, ours in _versions().items()
+        if (theirs := manifest["versions"].get(name)) != ours
+    ]
+    on_step("figures")
+    computed = _computed_anew(members, verdict.runs)
+    verdict.differences = _differences(figures, computed)
+    verdict.n_figures = sum(len(row) for rows in figures.values() for row in rows)
+    return verdict
+
+
+def _read(path: Path, verdict: Verdict) -> dict[str, bytes]:
+    """The members whose bytes can be had. Raises NoEvidence for what no bundle has: a bomb, a way out of the folder."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise NoEvidence(f"{path}: no readable ZIP archive ({error}); it is damaged or of another kind") from error
+    with archive:
+        infos = archive.infolist()
+        _refuse_dangers(path, infos)
+        members: dict[str, bytes] = {}
+        for info in infos:
+            try:
+                members[info.filename] = archive.read(info)
+            except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, RuntimeError, OSError) as error:
+                verdict.damage.append(f"{info.filename}: damaged ({error})")
+    return members
+
+
+def _refuse_dangers(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
+    size = path.stat().st_size
+    if len(infos) > MAX_MEMBERS or size > MAX_BYTES:
+        raise NoEvidence(
+            f"{path}: {len(infos)} members, {size} bytes; a bundle has at most {MAX_MEMBERS} and {MAX_BYTES}"
+        )
+    names = Counter(info.filename for info in infos)
+    for info in infos:
+        if not _PLACE.fullmatch(info.filename):
+            raise NoEvidence(
+                f"{path}: member {info.filename!r}; a bundle has only landing files, SQL and two JSON files"
+            )
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size or info.flag_bits & 1:
+            raise NoEvidence(f"{path}: member {info.filename} is compressed or encrypted; in a bundle none is")
+        if names[info.filename] > 1:
+            raise NoEvidence(f"{path}: member {info.filename} stands twice; in a bundle each stands once")
+    if sum(info.file_size for info in infos) > size:
+        raise NoEvidence(f"{path}: its members are longer than the file; they overlap, as in no bundle")
+
+
+def _parsed(path: Path, members: Mapping[str, bytes], verdict: Verdict) -> tuple[Json | None, Figures | None]:
+    parsed: list[Json] = []
+    for name in (MANIFEST, FIGURES):
+        data = members.get(name)
+        if data is None:
+            if not verdict.damage:
+                raise NoEvidence(f"{path}: has no {name}; it was not made by `alems evidence`")
+            return None, None
+        if len(data) > MAX_TEXT_BYTES:
+            raise NoEvidence(f"{path}: {name} has {len(data)} bytes; at most {MAX_TEXT_BYTES}")
+        try:
+            parsed.append(json.loads(data))
+        except (ValueError, RecursionError) as error:
+            raise NoEvidence(f"{path}: {name} is no JSON ({error})") from error
+    manifest, figures = parsed
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise NoEvidence(f"{path}: its format is not {FORMAT}; verify it with the version of alems that made it")
+    if not (_is_manifest(manifest) and _are_figures(figures)):
+        raise NoEvidence(f"{path}: {MANIFEST} or {FIGURES} has not the form of {FORMAT}")
+    return manifest, figures
+
+
+def _is_manifest(manifest: Mapping[str, Json]) -> bool:
+    runs, files, versions = (manifest.get(name) for name in ("runs", "files", "versions"))
+    return (
+        isinstance(runs, list)
+        and all(type(run) is int and abs(run) < 2**63 for run in runs)
+        and isinstance(versions, dict)
+        and isinstance(files, dict)
+        and all(isinstance(one, dict) and {"bytes", "sha256"} <= one.keys() for one in files.values())
+    )
+
+
+def _are_figures(figures: Json) -> bool:
+    return (
+        isinstance(figures, dict)
+        and figures.keys() <= TABLES.keys()
+        and all(isinstance(rows, list) and all(isinstance(row, dict) for row in rows) for rows in figures.values())
+    )
+
+
+def _hold_to_manifest(manifest: Mapping[str, Json], members: Mapping[str, bytes], verdict: Verdict) -> None:
+    files = manifest["files"]
+    damaged = {line.partition(":")[0] for line in verdict.damage}
+    for name in sorted((files.keys() | members.keys()) - {MANIFEST} - damaged):
+        if name not in members:
+            verdict.damage.append(f"{name}: missing, the manifest lists it")
+        elif name not in files:
+            verdict.damage.append(f"{name}: not in the manifest")
+        elif _described(members[name]) != files[name]:
+            verdict.damage.append(f"{name}: its bytes are not those that the manifest gives the hash of")
+
+
+def _hold_to_archive(path: Path, members: Mapping[str, bytes], verdict: Verdict) -> None:
+    """Between the members too every byte is as `alems evidence` writes it: nothing is hidden there."""
+    written = io.BytesIO()
+    _write(written, members)
+    there, expected = path.read_bytes(), written.getvalue()
+    if there == expected:
+        return
+    at = next(
+        (n for n, (a, b) in enumerate(zip(there, expected, strict=False)) if a != b), min(len(there), len(expected))
+    )
+    with zipfile.ZipFile(written) as archive:
+        before = [info.filename for info in archive.infolist() if info.header_offset <= at < archive.start_dir]
+    place = f"in the header of {before[-1]}" if before else "in the archive's directory"
+    verdict.damage.append(f"byte {at}, {place}: not as it was written")
+
+
+def _computed_anew(members: Mapping[str, bytes], run_ids: Sequence[int]) -> Figures:
+    """The figures from the landing files alone, in a warehouse that is made for it."""
+    with tempfile.TemporaryDirectory(prefix="alems-evidence-") as folder:
+        warehouse = Warehouse(folder)
+        for name, data in members.items():
+            if name.startswith("landing/"):
+                place = warehouse.home / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(data)
+        with warehouse.write() as con:
+            plan = build.plan(warehouse, con)
+        build.build_days(warehouse, plan.days)
+        with warehouse.write() as con:
+            build.build_tables(con, warehouse, [file for file in _files_needed() if file.layer != "day"])
+            return _figures(con, run_ids)
+
+
+def _differences(given: Figures, computed: Figures) -> list[str]:
+    """What differs, a line per figure. Equal are equal values, and floats but for their last digits."""
+    found = []
+    for table in TABLES:
+        ours, theirs = (_by_key(rows.get(table, []), table) for rows in (computed, given))
+        for key in sorted(ours.keys() | theirs.keys()):
+            name = f"{table} {key}"
+            if key not in ours or key not in theirs:
+                found.append(f"{name}: {'not computed' if key not in ours else 'not in the bundle'}")
+                continue
+            for column in sorted(ours[key].keys() | theirs[key].keys()):
+                one, other = theirs[key].get(column, "no such column"), ours[key].get(column, "no such column")
+                if not _equal(one, other):
+                    found.append(f"{name}, {column}: {_shown(one)} in the bundle, {_shown(other)} computed")
+    return found
+
+
+def _by_key(rows: Iterable[dict[str, Json]], table: str) -> dict[str, dict[str, Json]]:
+    names = ("event_id",) if table == "event_energy" else TABLES[table]
+    return {" and ".join(str(row.get(name)) for name in names): row for row in rows}
+
+
+def _equal(one: Json, other: Json) -> bool:
+    if isinstance(one, float) and isinstance(other, float | int) and not isinstance(other, bool):
+        return math.isclose(one, other, rel_tol=EQUAL)
+    return type(one) is type(other) and bool(one == other)
+
+
+def _shown(value: Json) -> str:
+    return "NULL" if value is None else str(value)
