@@ -35,7 +35,7 @@ def zip_of(members: Mapping[str, bytes | str | Mapping[str, Any] | Sequence[Any]
 
 
 @cache
-def _files() -> tuple[SqlFile, ...]:
+def inference_files() -> tuple[SqlFile, ...]:
     """The files of schema inference and all that they read."""
     files = {file.qualified_name: file for layer in build.TABLE_LAYERS for file in sql_files.layer_files(layer)}
     needed: set[str] = set()
@@ -56,7 +56,7 @@ def build_inference(home: Path) -> None:
         plan = build.plan(warehouse, con)
     build.build_days(warehouse, plan.days)
     with warehouse.write() as con:
-        build.build_tables(con, warehouse, _files())
+        build.build_tables(con, warehouse, inference_files())
         checks = [c for c in sql_files.layer_files("checks") if c.name in ("inference_keys", "keys_unmapped")]
         build.run_checks(con, checks)
 

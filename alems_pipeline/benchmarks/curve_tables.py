@@ -6,7 +6,7 @@ import polars as pl
 
 from alems_pipeline.benchmarks.curves import COST_BASES, HALVINGS, ORIENTATIONS, THROUGHPUTS, Direction
 
-_METRIC = "metric of spline"
+_METRIC, _FIRST, _LAST = "metric of spline", "first of curve", "last of curve"
 
 
 def hw_key(hardware: pl.Expr, framework: pl.Expr, spec_method: pl.Expr) -> pl.Expr:
@@ -76,15 +76,7 @@ def interpolate_curves(
     columns = list(dict.fromkeys([throughput, *metrics]))
     curve = [*by, _METRIC]
     knots = _knots(front, by, columns, interactivity)
-    ranges = knots.group_by(curve, maintain_order=True).agg(first=pl.col("x").min(), last=pl.col("x").max())
-    wanted = (
-        ranges.join(
-            pl.DataFrame({"target": sorted(set(map(float, targets)))}, schema={"target": pl.Float64}), how="cross"
-        )
-        .filter(pl.col("target").is_between("first", "last"))
-        .sort("target")
-    )
-    splined = wanted.join_asof(knots.sort("x"), left_on="target", right_on="x", by=curve, check_sortedness=False)
+    splined = _at_targets(knots, sorted(set(map(float, targets))))
     values = splined.select(*curve, "target", _hermite().alias("value"))
     if values.is_empty():
         return front.select(
@@ -150,36 +142,73 @@ def _knots(front: pl.DataFrame, by: Sequence[str], metrics: Sequence[str], inter
     """The points of each curve's spline of each metric, with slopes, and beside them the next point's."""
     curve = [*by, _METRIC]
     values = [pl.col(metric).cast(pl.Float64) for metric in metrics]
-    return (
+    sorted_knots = (
         front.select(*by, pl.col(interactivity).cast(pl.Float64).alias("x"), *values)
         .unpivot(metrics, index=[*by, "x"], variable_name=_METRIC, value_name="y")
         .filter(pl.col("y").is_finite())
         .sort(*curve, "x")
-        .with_columns(pl.len().over(curve).alias("n"), *_to_next(curve, "x", "y"))
-        .with_columns(((pl.col("y next") - pl.col("y")) / (pl.col("x next") - pl.col("x"))).alias("secant"))
-        .with_columns(_slope(curve).alias("m"))
-        .with_columns(*_to_next(curve, "m"))
+    )
+    # Rows of one curve stand together, so that a neighbour is the row before or after: windows over a hundred thousand
+    # curves would take a hundred times as long.
+    changes = pl.struct(curve).rle_id()
+    marked = sorted_knots.with_columns(
+        (changes != changes.shift()).fill_null(True).alias(_FIRST),
+        (changes != changes.shift(-1)).fill_null(True).alias(_LAST),
+    )
+    return (
+        marked.with_columns(_next("x"), _next("y"))
+        .with_columns((pl.col("x next") - pl.col("x")).alias("width"))
+        .with_columns(((pl.col("y next") - pl.col("y")) / pl.col("width")).alias("secant"))
+        .with_columns(_previous("width"), _previous("secant"))
+        .with_columns(_inner_slope().alias("inner"))
+        .with_columns(_slope().alias("m"))
+        .with_columns(_next("m"))
     )
 
 
-def _to_next(curve: Sequence[str], *names: str) -> list[pl.Expr]:
-    return [pl.col(name).shift(-1).over(curve).alias(f"{name} next") for name in names]
+def _at_targets(knots: pl.DataFrame, targets: Sequence[float]) -> pl.DataFrame:
+    """Each knot with the targets from it up to the next one; the last knot of a curve with a target that equals it."""
+    wanted = pl.Series("target", targets, pl.Float64)
+    here = pl.Series(wanted.search_sorted(knots["x"], side="left"))
+    after_here = pl.Series(wanted.search_sorted(knots["x"], side="right"))
+    there = pl.Series(wanted.search_sorted(knots["x next"].fill_null(0.0), side="left"))
+    end = pl.select(pl.when(knots[_LAST]).then(after_here).otherwise(there)).to_series()
+    held = knots.with_columns(here.alias("from"), end.alias("to")).filter(pl.col("to") > pl.col("from"))
+    each = held.with_columns(pl.int_ranges("from", "to").alias("place")).explode("place")
+    return each.with_columns(wanted.gather(each["place"]).alias("target"))
 
 
-def _slope(curve: Sequence[str]) -> pl.Expr:
-    """`curves.monotone_slopes`, of the knot in each row."""
-    s1, h1 = pl.col("secant"), pl.col("x next") - pl.col("x")
-    s0, h0 = s1.shift(1).over(curve), h1.shift(1).over(curve)
+def _next(name: str) -> pl.Expr:
+    return pl.when(~pl.col(_LAST)).then(pl.col(name).shift(-1)).alias(f"{name} next")
+
+
+def _previous(name: str) -> pl.Expr:
+    return pl.when(~pl.col(_FIRST)).then(pl.col(name).shift(1)).alias(f"{name} previous")
+
+
+def _inner_slope() -> pl.Expr:
+    """`curves.monotone_slopes` between two others, of the knot in each row."""
+    s0, h0 = pl.col("secant previous"), pl.col("width previous")
+    s1, h1 = pl.col("secant"), pl.col("width")
     p = (s0 * h1 + s1 * h0) / (h0 + h1)
-    inner = (_sign(s0) + _sign(s1)) * pl.min_horizontal(s0.abs(), s1.abs(), p.abs() / 2)
-    first = (3 * s1 - inner.shift(-1).over(curve)) / 2
-    last = (3 * s0 - inner.shift(1).over(curve)) / 2
+    return (_sign(s0) + _sign(s1)) * pl.min_horizontal(s0.abs(), s1.abs(), p.abs() / 2)
+
+
+def _slope() -> pl.Expr:
+    """`curves.monotone_slopes`, of the knot in each row."""
+    first, last = pl.col(_FIRST), pl.col(_LAST)
+    s0, s1, inner = pl.col("secant previous"), pl.col("secant"), pl.col("inner")
+    of_two = (first & last.shift(-1).fill_null(False)) | (last & first.shift(1).fill_null(False))
     return (
-        pl.when(pl.col("n") == 1)
+        pl.when(first & last)
         .then(0.0)
-        .when(pl.col("n") == 2)
+        .when(of_two)
         .then(pl.coalesce(s1, s0))
-        .otherwise(pl.coalesce(pl.when(s0.is_null()).then(first), pl.when(s1.is_null()).then(last), inner))
+        .when(first)
+        .then((3 * s1 - inner.shift(-1)) / 2)
+        .when(last)
+        .then((3 * s0 - inner.shift(1)) / 2)
+        .otherwise(inner)
     )
 
 
