@@ -24,7 +24,7 @@ from alems_pipeline.keys.values import text_of
 from alems_pipeline.sql_files import SqlFile
 from collectors.ids import stable_id
 
-PORTION_ROWS: Final = 65_536  # mapped at once: some 100 MB of JSON
+PORTION_ROWS: Final = 32_768  # mapped at once: some 50 MB of JSON, and ten times that meanwhile
 NO_REQUEST: Final = "no request succeeded"
 ORIGIN: Final = (
     "landing_date, run_name, run_attempt, artifact_path, row_index, recorded_at, created_at, options_json, raw"

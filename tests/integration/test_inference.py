@@ -396,6 +396,27 @@ def test_two_ways_of_serving_beside_each_other(curves: Path) -> None:
     assert all(row["measured_joules_per_token_b"] and row["measured_joules_per_token_a"] is None for row in rows)
 
 
+COOKBOOK = {
+    "inference_latest": {"model": "kimik2.5", "isl": 1024, "osl": 1024},
+    "inference_as_of": {"model": "kimik2.5", "day": "2026-08-01"},
+    "inference_front": {"model": "kimik2.5", "isl": 1024, "osl": 1024},
+    "inference_cheapest": {"model": "kimik2.5", "isl": 1024, "osl": 1024, "interactivity": 30},
+    "inference_trend": {"model": "kimik2.5", "interactivity": 30},
+    "inference_compare": {"a": "b200", "b": "mi355x"},
+}
+
+
+@pytest.mark.parametrize("name", COOKBOOK)
+def test_the_cookbook_answers(curves: Path, name: str) -> None:
+    query = (ROOT / "sql" / "cookbook" / f"{name}.sql").read_text()
+    with duckdb.connect(Warehouse(curves).build_path) as con:
+        assert con.execute(query, COOKBOOK[name]).fetchall()
+
+
+def test_the_cookbook_shows_what_was_left_out(real: Path) -> None:
+    assert len(rows_of(real, (ROOT / "sql" / "cookbook" / "inference_left_out.sql").read_text())) == 79
+
+
 # ---- re-mapping ------------------------------------------------------------------------------------------------------
 
 

@@ -144,6 +144,15 @@ def made_up_row(dice: random.Random) -> Row:
     return row
 
 
+def test_ten_thousand_rows_made_to_differ() -> None:
+    """As the pipeline maps them: whole batches, most of which Polars reads as one table only in parts."""
+    dice = random.Random(7)
+    rows = [made_up_row(dice) for _ in range(10_000)]
+    names = [dice.choice([None, "a_1k8k_b.json", "x/1k1k/y", ""]) for _ in rows]
+    mapped = assert_agree(rows, names, [None] * len(rows))
+    assert mapped["reason"].n_unique() == 4
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_rows_made_to_differ(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "BATCH_ROWS", 97)  # several batches, several threads
@@ -158,7 +167,20 @@ def test_rows_made_to_differ(seed: int, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_is_no_row_is_counted_and_its_neighbours_are_mapped() -> None:
     good = json.dumps(real_rows("agg_fixed_seq")[0]["data"], indent=1)  # with newlines in it
-    bad = [None, "", "  ", "null", "[1]", '"text"', "{", '{"a":1', '{"a":1}{"b":2}', "NaN", good[:-1]]
+    bad = [
+        None,
+        "",
+        "  ",
+        "null",
+        "[1]",
+        '"text"',
+        "{",
+        '{"a":1',
+        '{"a":1}{"b":2}',
+        "NaN",
+        good[:-1],
+        '{"hw":"\\ud800"}',
+    ]
     tracker = SkipTracker()
     mapped = map_benchmark_rows(pl.DataFrame({"raw": [good, *bad, "\n " + good]}), tracker)
     assert mapped["reason"].to_list() == [None, *["bad_json"] * len(bad), None]
