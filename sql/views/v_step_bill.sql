@@ -40,6 +40,8 @@ billed AS (
     FROM main.runs
     WHERE workflow_type = 'agentic'
         AND total_energy_uj IS NOT NULL
+        -- When a reported energy was taken nobody knows.
+        AND energy_source <> 'reported'
 ),
 bill AS (
     SELECT
@@ -68,7 +70,7 @@ bill AS (
     LEFT JOIN attributed ON attributed.run_id = billed.run_id
 )
 SELECT
-    run_id, -- agentic run whose energy is known
+    run_id, -- agentic run whose energy was sampled
     exp_id, -- experiment
     position, -- order of the lines of a bill, from 0
     category, -- planning, tool, llm, waiting, synthesis, other (only where there is one), unattributed

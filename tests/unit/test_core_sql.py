@@ -334,8 +334,10 @@ def _figures(world: World) -> None:
     )  # fmt: skip
     for number, reported_uj in ((98, 50_000_000), (99, 0)):
         name = "reported" if reported_uj else "reported 0"
-        world.add_run(name, experiment, start_ns=DAY_NS + 3_000 * SECOND + number, host="i7", hw_id=hw_id,
-                      baseline_id="idle", run_number=number, reported_total_energy_uj=reported_uj)  # fmt: skip
+        start = DAY_NS + 3_000 * SECOND + number
+        run_id = world.add_run(name, experiment, start_ns=start, host="i7", hw_id=hw_id, workflow_type="agentic",
+                               baseline_id="idle", run_number=number, reported_total_energy_uj=reported_uj)  # fmt: skip
+        world.add_event(run_id, start, start + SECOND)
     for number, (name, watts, more) in enumerate(runs):
         start = DAY_NS + (2_000 + 20 * number) * SECOND
         run_id = world.add_run(name, experiment, start_ns=start, host="i7", hw_id=hw_id, baseline_id="idle",
@@ -379,6 +381,7 @@ def test_run_without_samples_has_the_energy_that_its_store_wrote(world: World) -
     assert "reported" in flags_of(world, "reported")
     quality = world.row("FROM run_quality WHERE run_id = ?", run["run_id"])
     assert (quality["experiment_valid"], quality["reasons"]) == (False, '["reported"]')
+    assert world.rows("FROM v_step_bill WHERE run_id = ?", run["run_id"]) == [], "no step took 0"
     nothing = run_of(world, "reported 0")
     assert (nothing["energy_source"], nothing["total_energy_uj"]) == (None, None), "what a wrap left is no energy"
     assert "no_samples" in flags_of(world, "reported 0")
