@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol
 import pyarrow as pa
 
 from collectors import contract_conditions as contract
-from collectors.dataset import D, Dataset, T
+from collectors.dataset import TS, D, Dataset, T
 from collectors.drop import MISFIT, Drop
 from collectors.sources.mysql_server import SCHEMES, open_server
 from collectors.sources.rcdb_values import CONDITION_COLUMNS, NotUnderstood, Row, Zone, condition_columns, sift
@@ -328,9 +328,9 @@ class _Import:
             self.drops[dataset.name] = Drop(
                 self.landing, dataset, host=socket.gethostname(), producer=PRODUCER, date=self.now.date()
             )
-        shared: Columns = {"recorded_at": pa.array([self.now] * n_rows, contract.RECORDED_AT.type)}
+        shared: Columns = {"recorded_at": pa.repeat(pa.scalar(self.now, TS), n_rows)}
         if "schema_name" in dataset.column_names:
-            shared["schema_name"] = pa.array([self.schema] * n_rows, T)
+            shared["schema_name"] = pa.repeat(pa.scalar(self.schema, T), n_rows)
         full = self.drops[dataset.name].append(shared | columns)
         self.summary.rows[dataset.name] = self.summary.rows.get(dataset.name, 0) + n_rows
         if full is not None:

@@ -34,7 +34,15 @@ class SqliteFile:
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query. Raises StoreUnreadable."""
         try:
-            found = self._con.execute(sql, parameters).fetchall()
+            try:
+                found = self._con.execute(sql, parameters).fetchall()
+            except sqlite3.OperationalError as error:
+                if "decode" not in str(error):
+                    raise
+                # A byte that is no UTF-8 must not hide the other rows. (Asked for from the start, this costs a call for
+                # each text.)
+                self._con.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
+                found = self._con.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise StoreUnreadable(_explain(self.path, error)) from error
         self._readable.check_unchanged()
@@ -120,8 +128,6 @@ def quoted(name: str) -> str:
 def _connect(uri: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     try:
-        # A byte that is no UTF-8 must not hide the other rows.
-        connection.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the file, which connect() does not
     except BaseException:
         connection.close()
