@@ -1,10 +1,14 @@
-"""Run conditions: a selection by five conditions, five values of every run, and both beside the real rcdb package."""
+"""Run conditions: the import of a store, a selection by five conditions, five values of every run, and both beside the
+real rcdb package."""
 
+import os
+import resource
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,6 +16,7 @@ from typing import Any
 import duckdb
 
 from alems_pipeline import conditions
+from alems_pipeline.warehouse import Warehouse, connect_published
 from tests.benchmarks.figures import Figure, ratio, seconds
 from tests.condition_stores import declare_tables
 
@@ -28,10 +33,14 @@ NAMES = ["int_1", "float_2", "bool_3", "time_4", "string_5"]
 def figures(small: bool) -> list[Figure]:
     """What `make bench` shows."""
     measured = run(3_000, 20) if small else run(60_000, 100)
+    rows = f"{measured['rows'] / 1e6:.1f} M conditions"
     return [
+        seconds(f"import of {rows}, collected and published", measured["import_s"], 60, measured["import_mib"]),
+        seconds("… again, nothing new", measured["again_s"], 60),
         seconds("5 conditions joined by and, file opened", measured["select_runs_s"], 0.060),
         seconds("5 conditions joined by or, file opened", measured["select_runs_loose_s"], 0.060),
         seconds("select_values of 5 names, Python rows", measured["select_values_s"], 0.150),
+        seconds("two columns of v_run_conditions", measured["wide_s"], 0.100),
         Figure("one run with its conditions", f"{measured['get_run_s'] * 1000:.1f} ms"),
         ratio("select_runs to the rcdb package", measured["shared_runs_s"], measured["rcdb_runs_s"], 1),
         ratio("select_values to the rcdb package", measured["shared_values_s"], measured["rcdb_values_s"], 1),
@@ -40,21 +49,52 @@ def figures(small: bool) -> list[Figure]:
 
 def run(runs: int, types: int) -> dict[str, float]:
     """Seconds of each call, opening the file included, the median of several; `rows` is the number of conditions."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "conditions.duckdb"
-        rows = generate(path, runs, types)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = folder / "rcdb.sqlite"
+        rows = write_store(store, runs, types)
+        begun = time.perf_counter()
+        path = publish(store, folder / "home")
         measured = {
             "rows": float(rows),
-            "bytes": float(path.stat().st_size),
+            "import_s": time.perf_counter() - begun,
+            "import_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+            "again_s": _median(lambda: publish(store, folder / "home"), times=1),
             "select_runs_s": _median(lambda: conditions.select_runs(TIGHT, warehouse=path)),
             "select_runs_loose_s": _median(lambda: conditions.select_runs(LOOSE, warehouse=path)),
             "select_values_s": _median(lambda: conditions.select_values(NAMES, warehouse=path)),
+            "wide_s": _median(lambda: _query(path, "SELECT run_number, int_1, float_2 FROM rcdb.v_run_conditions")),
             "get_run_s": _median(lambda: conditions.get_run(7, warehouse=path)),
         }
         # The package has no index on its conditions and evaluates in Python: it is given a twentieth of the runs.
-        shared = Path(folder) / "shared.duckdb"
-        generate(shared, max(runs // 20, 100), types)
-        return measured | _beside_rcdb(shared, Path(folder) / "rcdb.sqlite")
+        small_store = folder / "small.sqlite"
+        write_store(small_store, max(runs // 20, 100), types)
+        return measured | _beside_rcdb(publish(small_store, folder / "small"), small_store)
+
+
+def publish(store: Path, home: Path) -> Path:
+    """What a user does: collect and materialize, in processes of their own. Returns the published file."""
+    scripts = Path(sys.executable).parent
+    environment = os.environ | {"ALEMS_WAREHOUSE": str(home)}
+    for command in (["alems-collect", "rcdb", f"sqlite:///{store}"], ["alems", "materialize"]):
+        subprocess.run([scripts / command[0], *command[1:]], env=environment, check=True, stdout=subprocess.DEVNULL)
+    return Warehouse(home).published_path
+
+
+def write_store(store: Path, runs: int, types: int) -> int:
+    """A store as the rcdb package makes it, filled by SQL; returns how many conditions it has."""
+    from rcdb.model import Base
+    from rcdb.provider import RCDBProvider, stamp_schema_version
+
+    provider = RCDBProvider(f"sqlite:///{store}", check_version=False)
+    Base.metadata.create_all(provider.engine)
+    stamp_schema_version(provider)
+    provider.close()
+    generated = store.with_name(f"{store.stem}_generated.duckdb")
+    rows = generate(generated, runs, types)
+    _fill_store(generated, store)
+    generated.unlink()
+    return rows
 
 
 def generate(path: Path, runs: int, types: int) -> int:
@@ -100,14 +140,10 @@ def generate(path: Path, runs: int, types: int) -> int:
 
 def _beside_rcdb(path: Path, store: Path) -> dict[str, float]:
     """The same query on the same conditions, ours and the real package's."""
-    from rcdb.model import Base
-    from rcdb.provider import RCDBProvider, stamp_schema_version
+    from rcdb.provider import RCDBProvider
 
-    provider = RCDBProvider(f"sqlite:///{store}", check_version=False)
-    Base.metadata.create_all(provider.engine)
-    stamp_schema_version(provider)
-    _fill_store(path, store)
-    names = [name for name in NAMES if name != "time_4"]
+    provider = RCDBProvider(f"sqlite:///{store}")
+    names = [name for name in NAMES if name != "time_4"]  # the package gives texts there
     ours = conditions.select_runs(SHARED, warehouse=path).numbers
     theirs = [run.number for run in provider.select_runs(SHARED).runs]
     if ours != theirs:
@@ -125,29 +161,41 @@ def _beside_rcdb(path: Path, store: Path) -> dict[str, float]:
 
 def _fill_store(path: Path, store: Path) -> None:
     con, lite = duckdb.connect(str(path), read_only=True), sqlite3.connect(store)
-    now = datetime(2024, 1, 1).isoformat(" ")
-    lite.executemany("INSERT INTO runs (number) VALUES (?)", con.execute("SELECT number FROM rcdb.runs").fetchall())
+    con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+
+    def rows(query: str) -> Iterator[tuple[Any, ...]]:
+        cursor = con.execute(query)
+        while page := cursor.fetchmany(100_000):
+            yield from page
+
+    lite.executemany("INSERT INTO runs (number) VALUES (?)", rows("SELECT number FROM rcdb.runs"))
     lite.executemany(
-        f"INSERT INTO condition_types (id, name, value_type, created) VALUES (?, ?, ?, '{now}')",
-        con.execute("SELECT id, name, value_type FROM rcdb.condition_types").fetchall(),
+        "INSERT INTO condition_types (id, name, value_type, created) VALUES (?, ?, ?, '2024-01-01 00:00:00')",
+        rows("SELECT id, name, value_type FROM rcdb.condition_types"),
     )
     lite.executemany(
         """
         INSERT INTO conditions
-            (id, run_number, condition_type_id, text_value, int_value, float_value, bool_value, created)
-        VALUES (?, ?, ?, ?, ?, ?, ?, '2024-01-01 00:00:00')
+            (id, run_number, condition_type_id, text_value, int_value, float_value, bool_value, time_value, created)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, '2024-01-01 00:00:00')
         """,
-        con.execute(
+        rows(
             """
             SELECT id, run_number, condition_type_id, text_value,
-                coalesce(int_value, 0), coalesce(float_value, 0), coalesce(bool_value, FALSE)
+                coalesce(int_value, 0), coalesce(float_value, 0), coalesce(bool_value, FALSE),
+                strftime(time_value, '%Y-%m-%d %H:%M:%S.%f')
             FROM rcdb.conditions
             """
-        ).fetchall(),
+        ),
     )
     lite.commit()
     lite.close()
     con.close()
+
+
+def _query(path: Path, query: str) -> None:
+    with connect_published(path) as con:
+        con.execute(query).fetchnumpy()
 
 
 def _median(call: Callable[[], Any], times: int = TIMES) -> float:

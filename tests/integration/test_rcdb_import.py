@@ -15,9 +15,23 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
-from alems_pipeline.conditions import get_run, list_conditions, run_range, select_runs, select_values
+from alems_pipeline.cli import KNOWN_ERRORS, app
+from alems_pipeline.conditions import (
+    NoConditions,
+    QueryFormatError,
+    RunNotFound,
+    UnknownCondition,
+    get_run,
+    list_conditions,
+    run_range,
+    select_runs,
+    select_values,
+)
 from alems_pipeline.warehouse import Warehouse
+from collectors.contract import RUN_CONDITIONS
+from collectors.drop import drop_rows
 from collectors.sources.rcdb_store import NotAnRcdbStore, SchemaTaken, import_store
 from collectors.sources.rcdb_values import UnknownZone
 from collectors.sources.sqlite_file import StoreUnreadable
@@ -90,6 +104,7 @@ def home(sqlite_url: str, mysql_url: str, tmp_path_factory: pytest.TempPathFacto
     """A published warehouse: rcdb from SQLite with measured runs beside, rcdb_server from MariaDB."""
     home = tmp_path_factory.mktemp("warehouse")
     drop_session(home / "landing", [date(2026, 3, 1)])
+    say_conditions(home / "landing")
     for url, name in ((sqlite_url, None), (mysql_url, "server")):
         write_store(url).close()
         summary = import_store(url, home / "landing", name=name, zone=ZONE)
@@ -97,6 +112,19 @@ def home(sqlite_url: str, mysql_url: str, tmp_path_factory: pytest.TempPathFacto
         assert summary.rows["rcdb_file_contents"] == 1, "content that three rows share"
     materialize(home)
     return home
+
+
+def say_conditions(landing: Path) -> None:
+    """What measured programs say by events.condition(): a temperature of each run, an int and a float."""
+    linear, agentic = sorted(row["run_key"] for row in landed(landing, "runs"))
+    said = {"recorded_at": datetime(2026, 3, 1, 12, tzinfo=UTC), "name": "temperature"}
+    rows = [
+        {**said, "run_key": linear, "value_type": "int", "int_value": 0},
+        {**said, "run_key": agentic, "value_type": "float", "float_value": 0.2},
+        # A name that the store has, with a value of another type.
+        {**said, "run_key": agentic, "name": "event_count", "value_type": "string", "text_value": "many"},
+    ]
+    drop_rows(landing, RUN_CONDITIONS, rows, host="lab-1", producer="tests", date=date(2026, 3, 1))
 
 
 @pytest.fixture
@@ -237,6 +265,44 @@ def test_the_wide_view(published: duckdb.DuckDBPyConnection) -> None:
 def test_measured_runs_are_in_the_first_schema_only(published: duckdb.DuckDBPyConnection) -> None:
     assert published.execute("SELECT count(*) FROM rcdb_server.runs").fetchall() == [(len(RUNS),)]
     assert published.execute("SELECT count(*) FROM rcdb.runs").fetchall() == [(len(RUNS) + 2,)]
+
+
+def test_measured_runs_are_selected_by_what_their_programs_said(published: duckdb.DuckDBPyConnection) -> None:
+    expected = published.execute("SELECT run_id FROM main.runs ORDER BY run_id").fetchall()
+    selection = select_runs("temperature >= 0", warehouse=published)
+    assert [(number,) for number in selection] == expected
+    assert sorted(selection.get_values("temperature")) == [[0.0], [0.2]]
+    energies = published.execute(
+        "SELECT temperature, total_energy_uj FROM rcdb.v_run_conditions AS v JOIN main.runs ON run_id = v.run_number "
+        "ORDER BY total_energy_uj"
+    ).fetchall()
+    assert [round(uj / 1e6) for _, uj in energies] == [5, 16] and {t for t, _ in energies} == {0.0, 0.2}
+
+
+def test_the_commands(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALEMS_WAREHOUSE", str(home))
+
+    def alems(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["conditions", *arguments])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    assert "event_count,int,3,what event_count means" in alems("ls").splitlines()
+    assert "event_count" in alems("ls", "--schema", "rcdb_server", "--format", "table")
+    shown = {row["condition"]: row["value"] for row in json.loads(alems("show", "10001", "--format", "json"))}
+    assert (shown["event_count"], shown["is_valid"], shown["run_type"]) == ("2000000", "true", "PHYSICS")
+    selected = alems("select", "event_count > 0", "event_count", "run_type", "--period", "2024-07")
+    assert selected == "run_number,event_count,run_type\n10001,2000000,PHYSICS\n"
+    assert alems("select", "event_count >= 0", "--desc", "--max", "20000") == "run_number\n10001\n7\n"
+    assert "$type_c0" in alems("select", "event_count > 5", "--explain")
+    for arguments, error in (
+        (("select", "event_count >"), QueryFormatError),
+        (("select", "", "nothing"), UnknownCondition),
+        (("show", "123456"), RunNotFound),
+        (("ls", "--schema", "rcdb_x"), NoConditions),
+    ):
+        assert isinstance(CliRunner().invoke(app, ["conditions", *arguments]).exception, error)
+        assert error in KNOWN_ERRORS, "one line on stderr"
 
 
 def test_no_password_is_kept(home: Path) -> None:
