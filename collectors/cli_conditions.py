@@ -20,6 +20,7 @@ StoreOption = Annotated[
 ]
 ZoneOption = Annotated[str, typer.Option("--zone", help="Time zone of times that name none, e.g. America/New_York.")]
 DescriptionOption = Annotated[str | None, typer.Option("--description", help="Free text.")]
+ElsewhereOption = Annotated[bool, typer.Option("--elsewhere", help="The run landed on another host.")]
 RunArgument = Annotated[int, typer.Argument(metavar="RUN", help="Run number; run_id of a measured run.")]
 
 
@@ -87,13 +88,16 @@ def condition_command(
     value: Annotated[str, typer.Argument(help="Value; bool: true or false; time: ISO 8601.")],
     replace: Annotated[bool, typer.Option("--replace", help="Also where the run has another value.")] = False,
     zone: ZoneOption = "UTC",
+    elsewhere: ElsewhereOption = False,
     store: StoreOption = None,
     landing: LandingOption = None,
 ) -> None:
     """Attach a condition to a run. The same value again changes nothing; another one needs --replace."""
     from collectors.written_conditions import write_condition
 
-    new = write_condition(_landing(landing), run, name, value, replaces=replace, zone=zone, schema=_schema(store))
+    new = write_condition(
+        _landing(landing), run, name, value, replaces=replace, elsewhere=elsewhere, zone=zone, schema=_schema(store)
+    )
     print(f"run {run}: {name} = {value}" if new else f"run {run}: {name} = {value}, as it was")
 
 
@@ -128,6 +132,7 @@ def file_command(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Text files.")],
     description: DescriptionOption = None,
     low: Annotated[bool, typer.Option("--low", help="Of low importance.")] = False,
+    elsewhere: ElsewhereOption = False,
     store: StoreOption = None,
     landing: LandingOption = None,
 ) -> None:
@@ -135,7 +140,15 @@ def file_command(
     from collectors.written_conditions import add_file
 
     for path in paths:
-        add_file(_landing(landing), run, path, description=description, importance=int(low), schema=_schema(store))
+        add_file(
+            _landing(landing),
+            run,
+            path,
+            description=description,
+            importance=int(low),
+            elsewhere=elsewhere,
+            schema=_schema(store),
+        )
         print(f"run {run}: {path}")
 
 

@@ -20,16 +20,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from collectors import contract_conditions as contract
+from collectors.contract import RUNS
 from collectors.contract_conditions import VALUE_COLUMNS, VALUE_TYPES
 from collectors.dataset import Dataset
 from collectors.drop import drop_rows
-from collectors.ids import stable_id
+from collectors.ids import IDS_PER_SECOND, TIME_ORIGIN_S, stable_id, time_ordered_id
 from collectors.sources.rcdb_store import DEFAULT_SCHEMA, content_sha256
 from collectors.sources.rcdb_values import Zone
 
 PRODUCER: Final = "alems-collect condition"
 SAME_WITHIN: Final = 1e-12
 NAME: Final = re.compile(r"[^\W\d]\w*")
+NS: Final = 1_000_000_000
+LAST_SECOND: Final = 4_102_444_800  # 2100-01-01: no run id is as large
+MAX_SHIFT: Final = 64
 _INT64: Final = 2**63
 
 Value = str | int | float | bool | datetime
@@ -145,10 +149,16 @@ def write_condition(
     text: str,
     *,
     replaces: bool = False,
+    elsewhere: bool = False,
     zone: str = "UTC",
     schema: str = DEFAULT_SCHEMA,
 ) -> bool:
-    """Attach a condition to a run; False where the run has this value. Raises BadCondition, UnknownZone, DropFailed."""
+    """Attach a condition to a run; False where the run has this value. `elsewhere`: the run landed on another host.
+
+    Raises BadCondition, UnknownZone, DropFailed.
+    """
+    if not elsewhere:
+        _check_run(landing, schema, run_number)
     value_type = known_types(landing, schema).get(name)
     if value_type is None:
         raise BadCondition(f"{name}: no condition type has this name; `alems-collect condition-type {name} TYPE` first")
@@ -211,9 +221,15 @@ def add_file(
     stored_path: str | None = None,
     description: str | None = None,
     importance: int = 0,
+    elsewhere: bool = False,
     schema: str = DEFAULT_SCHEMA,
 ) -> None:
-    """Attach a text file to a run, under its path or `stored_path`. Raises BadCondition, OSError, DropFailed."""
+    """Attach a text file to a run, under its path or `stored_path`. `elsewhere`: the run landed on another host.
+
+    Raises BadCondition, OSError, DropFailed.
+    """
+    if not elsewhere:
+        _check_run(landing, schema, run_number)
     try:
         content = path.read_bytes().decode()
     except UnicodeDecodeError:
@@ -251,6 +267,26 @@ def _precedence(row: Mapping[str, Any]) -> tuple[bool, float]:
     return (from_store, at if from_store else -at)
 
 
+def _check_run(landing: Path, schema: str, run_number: int) -> None:
+    """Raises BadCondition where no run of this number has landed here."""
+    of_store = (pc.field("schema_name") == schema) & (pc.field("number") == run_number)
+    if _landed(landing, contract.RCDB_RUNS, ["number"], of_store):
+        return
+    # The id of a measured run begins with the second of its start, and so names the day on which it landed.
+    second = run_number // IDS_PER_SECOND + TIME_ORIGIN_S
+    if schema == DEFAULT_SCHEMA and TIME_ORIGIN_S < second < LAST_SECOND:
+        day = datetime.fromtimestamp(second, UTC).date()
+        keys = ["run_key", "start_time_ns"]
+        at_start = (pc.field("start_time_ns") >= second * NS) & (pc.field("start_time_ns") < (second + 1) * NS)
+        for row in _landed(landing, RUNS, keys, at_start, folder=f"date={day}"):
+            # Of runs that begin in the same second, some have an id a little above their own.
+            if 0 <= run_number - time_ordered_id(row["run_key"], second) <= MAX_SHIFT:
+                return
+    raise BadCondition(
+        f"run {run_number}: has not landed here; check the number, or say --elsewhere if it landed on another host"
+    )
+
+
 def _held(landing: Path, schema: str, run_number: int, name: str, column: str) -> Value | None:
     """The value that the run has by what landed here; None where nothing did."""
     of_run = (pc.field("schema_name") == schema) & (pc.field("run_number") == run_number)
@@ -273,10 +309,12 @@ def _held(landing: Path, schema: str, run_number: int, name: str, column: str) -
     return held
 
 
-def _landed(landing: Path, dataset: Dataset, columns: list[str], where: pc.Expression) -> list[dict[str, Any]]:
+def _landed(
+    landing: Path, dataset: Dataset, columns: list[str], where: pc.Expression, folder: str = "date=*"
+) -> list[dict[str, Any]]:
     """Rows of a dataset in the landing folder; a file that cannot be read is the pipeline's to report."""
     rows: list[dict[str, Any]] = []
-    for path in sorted((landing / dataset.name).glob("date=*/*.parquet")):
+    for path in sorted((landing / dataset.name).glob(f"{folder}/*.parquet")):
         try:
             rows += pq.read_table(path, columns=columns, filters=where, partitioning=None).to_pylist()
         except (pa.ArrowException, OSError, ValueError, KeyError):

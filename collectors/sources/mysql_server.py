@@ -57,7 +57,7 @@ def open_server(url: str) -> Iterator[MysqlServer]:
         import pymysql
     except ImportError:
         raise StoreUnreadable(
-            f"{without_password(url)}: PyMySQL is not installed; run `pip install 'alems-pipeline[mysql]'`"
+            f"{without_password(url)}: PyMySQL is not installed; run `pip install PyMySQL` (the extra mysql)"
         ) from None
     name = without_password(url)
     try:

@@ -29,6 +29,7 @@ from alems_pipeline.conditions import (
     select_runs,
     select_values,
 )
+from alems_pipeline.sql_files import SQL_ROOT
 from alems_pipeline.warehouse import Warehouse
 from collectors.contract import RUN_CONDITIONS
 from collectors.drop import drop_rows
@@ -305,6 +306,18 @@ def test_the_commands(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert error in KNOWN_ERRORS, "one line on stderr"
 
 
+def test_the_cookbook(published: duckdb.DuckDBPyConnection) -> None:
+    def cook(name: str, **parameters: object) -> list[tuple[Any, ...]]:
+        return published.execute((SQL_ROOT / "cookbook" / name).read_text(), parameters or None).fetchall()
+
+    of_run = {row[0]: row[2] for row in cook("conditions_of_a_run.sql", run_number=10_001)}
+    assert of_run["event_count"] == "2000000" and of_run.keys() == VALUES.keys()
+    energies = cook("conditions_energy_of_values.sql", condition="temperature")
+    assert [(row[0], row[3]) for row in energies] == [("0.0", 1), ("0.2", 1)]
+    [refused] = cook("conditions_not_taken.sql")
+    assert refused[1:4] == ("event_count", "program", 1) and "not of the type" in refused[0]
+
+
 def test_no_password_is_kept(home: Path) -> None:
     for path in [*(home / "collector-state").iterdir(), *(home / "landing").rglob("*.parquet")]:
         data = path.read_bytes()
@@ -337,7 +350,7 @@ def test_again_there_is_nothing_new_and_then_only_what_has_changed(
     declare_type(landing, "shift_leader", "string")
     write_condition(landing, 60_000, "shift_leader", "Ada")
     write_condition(landing, 60_000, "event_count", "2", replaces=True)
-    write_condition(landing, 99, "event_count", "2")  # no such run
+    write_condition(landing, 99, "event_count", "2", elsewhere=True)  # but no such run is anywhere
     write_run_period(landing, "2026-03", 10_000, 60_000)
     write_alias(landing, "is_mine", "shift_leader == 'Ada'")
     notes = tmp_path / "notes.txt"

@@ -9,6 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from collectors.cli import app
+from collectors.contract_conditions import RCDB_RUNS
+from collectors.drop import drop_rows
+from collectors.ids import time_ordered_id
 from collectors.sources.rcdb_store import content_sha256
 from collectors.sources.rcdb_values import UnknownZone
 from collectors.written_conditions import (
@@ -22,6 +25,7 @@ from collectors.written_conditions import (
     write_condition,
     write_run_period,
 )
+from tests.warehouses import link_landing
 
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 
@@ -29,6 +33,14 @@ NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 @pytest.fixture
 def landing(tmp_path: Path) -> Path:
     return tmp_path / "landing"
+
+
+@pytest.fixture
+def with_runs(landing: Path) -> Path:
+    """A landing folder in which runs 4 to 6 and 30 of a store have landed."""
+    records = [{"schema_name": "rcdb", "recorded_at": NOON, "number": number} for number in (4, 5, 6, 30)]
+    drop_rows(landing, RCDB_RUNS, records, host="h", producer="tests", date=NOON.date())
+    return landing
 
 
 def rows(landing: Path, dataset: str) -> list[dict[str, Any]]:
@@ -80,7 +92,8 @@ def test_floats_are_the_same_within_a_trillionth() -> None:
     assert same("a", "a") and not same("a", "b") and not same(None, 0.0)
 
 
-def test_the_rules_of_writing(landing: Path) -> None:
+def test_the_rules_of_writing(with_runs: Path) -> None:
+    landing = with_runs
     with pytest.raises(BadCondition, match="no condition type has this name"):
         write_condition(landing, 5, "current", "1.5")
     assert declare_type(landing, "current", "float", description="nA")
@@ -103,6 +116,24 @@ def test_the_rules_of_writing(landing: Path) -> None:
     assert known_types(landing) == {"current": "float"} and known_types(landing, "rcdb_other") == {}
 
 
+def test_a_run_that_has_not_landed_is_an_error(landing: Path, three_day_landing: Path, tmp_path: Path) -> None:
+    file = tmp_path / "note"
+    file.write_text("x")
+    link_landing(three_day_landing, landing.parent)
+    declare_type(landing, "n", "int")
+    [first, *_] = (
+        row for path in sorted((landing / "runs").rglob("*.parquet")) for row in pq.read_table(path).to_pylist()
+    )
+    run_id = time_ordered_id(first["run_key"], first["start_time_ns"] // 10**9)
+    assert write_condition(landing, run_id, "n", "1")
+    for number in (99, run_id - 1, run_id + 10**9, 2**62, -1, 0):
+        with pytest.raises(BadCondition, match=f"run {number}: has not landed here; check the number"):
+            write_condition(landing, number, "n", "1")
+        with pytest.raises(BadCondition, match="has not landed here"):
+            add_file(landing, number, file)
+    assert write_condition(landing, 99, "n", "1", elsewhere=True)
+
+
 @pytest.mark.parametrize("name", ["", "9lives", "a b", "a__b", "a.b", "a-b"])
 def test_a_name_that_no_query_could_name_is_refused(landing: Path, name: str) -> None:
     with pytest.raises(BadCondition, match="no query could name it"):
@@ -110,7 +141,8 @@ def test_a_name_that_no_query_could_name_is_refused(landing: Path, name: str) ->
     assert not landing.exists()
 
 
-def test_periods_aliases_and_files(landing: Path, tmp_path: Path) -> None:
+def test_periods_aliases_and_files(with_runs: Path, tmp_path: Path) -> None:
+    landing = with_runs
     with pytest.raises(BadCondition, match="give the smaller number first"):
         write_run_period(landing, "p", 5, 4)
     with pytest.raises(BadCondition, match="give the earlier day first"):
@@ -132,7 +164,9 @@ def test_periods_aliases_and_files(landing: Path, tmp_path: Path) -> None:
         add_file(landing, 4, path)
 
 
-def test_the_commands(landing: Path, tmp_path: Path) -> None:
+def test_the_commands(with_runs: Path, tmp_path: Path) -> None:
+    landing = with_runs
+
     def run(*arguments: str) -> str:
         result = CliRunner().invoke(app, [*arguments, "--landing", str(landing)])
         assert result.exit_code == 0, result.output
@@ -149,7 +183,8 @@ def test_the_commands(landing: Path, tmp_path: Path) -> None:
     note.write_text("x")
     assert run("file", "30", str(note), "--low") == f"run 30: {note}\n"
     assert run("condition-type", "x", "time", "--store", "hall_b") == "x: time\n"
-    assert run("condition", "1", "x", "2024-05-01 08:00", "--zone", "America/New_York", "--store", "hall_b")
+    assert run("condition", "1", "x", "2024-05-01 08:00", "--zone", "America/New_York", "--store", "hall_b",
+               "--elsewhere")  # fmt: skip
     other = rows(landing, "written_conditions")[-1]
     assert (other["schema_name"], other["time_value"]) == ("rcdb_hall_b", NOON)
     assert CliRunner().invoke(app, ["condition-type", "x", "complex", "--landing", str(landing)]).exit_code == 2

@@ -1,0 +1,18 @@
+-- All conditions of one run, with what they were before: run_number=51269
+SELECT
+    types.name,
+    types.value_type,
+    coalesce(
+        text_value, int_value::VARCHAR, float_value::VARCHAR, bool_value::VARCHAR, time_value::VARCHAR
+    ) AS value,
+    held.created AS written,
+    loaded_at AS held_until,
+    coalesce(reason, 'current') AS state
+FROM (
+    SELECT * FROM rcdb.conditions
+    UNION ALL BY NAME
+    SELECT * FROM rcdb.condition_history
+) AS held
+JOIN rcdb.condition_types AS types ON types.id = held.condition_type_id
+WHERE held.run_number = $run_number
+ORDER BY types.name, loaded_at NULLS LAST;
