@@ -7,6 +7,7 @@ import polars as pl
 
 from alems_pipeline.keys.names import resolve_name
 from alems_pipeline.keys.registry import read_registry
+from alems_pipeline.sql_files import registry
 
 # Each gives kind, raw_value, seen_at and path. A further source of names is a further query.
 NAME_SOURCES: Final = (
@@ -20,6 +21,13 @@ NAME_SOURCES: Final = (
     """SELECT 'hardware', json_extract_string(raw, '$.hardware'), created_at, artifact_path
     FROM stage.inference_artifacts
     WHERE kind = 'run_stats'""",
+    *(
+        f"""SELECT naming.kind, named.value, named.recorded_at, 'mlflow_{table}/date=' || named.landing_date
+    FROM stage.mlflow_{table} AS named
+    JOIN read_csv({registry("tracking_names")}) AS naming ON naming.name = named.key
+    WHERE named.value <> ''"""
+        for table in ("tags", "params")
+    ),
 )
 
 
@@ -30,8 +38,8 @@ def name_keys(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         f"min(path) AS example_path FROM ({' UNION ALL '.join(NAME_SOURCES)}) AS names "
         "WHERE raw_value IS NOT NULL GROUP BY kind, raw_value ORDER BY kind, raw_value"
     ).pl()
-    registry = read_registry()
-    found = [resolve_name(kind, raw, registry) for kind, raw in names.select("kind", "raw_value").iter_rows()]
+    known = read_registry()
+    found = [resolve_name(kind, raw, known) for kind, raw in names.select("kind", "raw_value").iter_rows()]
     return names.with_columns(
         pl.Series("key", [one.key for one in found], pl.String),
         pl.Series("rule", [one.rule for one in found], pl.String),

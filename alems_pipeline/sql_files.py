@@ -141,7 +141,7 @@ def run(con: duckdb.DuckDBPyConnection, file: SqlFile, lake_paths: Callable[[str
 
     A file that works in portions, so that memory stays bounded, is run until there are none left.
     """
-    text = _REGISTRY.sub(lambda match: sql_text(str(_registry_path(match[1]))), file.text)
+    text = _REGISTRY.sub(lambda match: registry(match[1]), file.text)
     if lake_paths is not None:
         text = _LAKE.sub(lambda match: _sql_list(lake_paths(match[1])), text)
     con.execute(text)
@@ -205,6 +205,11 @@ def _expand(maker: str) -> list[str]:
 
 def _text_of(name: str) -> str:
     return (SQL_ROOT.parent / name).read_text()
+
+
+def registry(name: str) -> str:
+    """The path of sql/registry/name.csv as a literal."""
+    return sql_text(str(_registry_path(name)))
 
 
 def _registry_path(name: str) -> Path:

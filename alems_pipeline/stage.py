@@ -30,6 +30,7 @@ from alems_pipeline.rules import (
     within_run_rules,
 )
 from alems_pipeline.sql_files import sql_text
+from alems_pipeline.tracking_rules import tracking_rules
 from alems_pipeline.usage_rules import usage_rules
 from collectors.contract import RECORD_DATASETS, REJECTS, REPORTED_TAX, RUNS, Dataset
 from collectors.dataset import Column
@@ -211,7 +212,7 @@ def _with_rules(
             rows = rows.join(ids, on=f"{kind}_run_key", how="left", maintain_order="left")
         unknown = pl.col("linear_run_id").is_null() & pl.col("agentic_run_id").is_null()
         return rows, [*rules, Rule(UNKNOWN_RUN, unknown)]
-    return rows, [*rules, *usage_rules(dataset, day), *condition_rules(dataset)]
+    return rows, [*rules, *usage_rules(dataset, day), *condition_rules(dataset), *tracking_rules(dataset)]
 
 
 def number_runs(runs: pl.DataFrame) -> pl.DataFrame:

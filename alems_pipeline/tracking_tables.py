@@ -13,8 +13,6 @@ import duckdb
 import polars as pl
 
 from alems_pipeline import sql_files
-from alems_pipeline.keys import columns as key_columns
-from alems_pipeline.keys.registry import read_registry
 from alems_pipeline.sql_files import SqlFile, sql_text
 from collectors.contract_tracking import TRACKING_DATASETS
 
@@ -36,12 +34,9 @@ def build(con: duckdb.DuckDBPyConnection, file: SqlFile, code: str) -> None:
         if made == [(made_from,)]:
             continue
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {one.schema}")
-        if one.name == "runs_wide":
-            con.execute(_with_columns(con, one))
-        else:
-            con.execute(one.text)
-        if one.layer == "computed" and one.name in _ROWS:
-            con.register("computed_rows", _ROWS[one.name](con, one.schema).to_arrow())
+        sql_files.run(con, _with_columns(con, one) if one.name == "runs_wide" else one)
+        if one.name == "wide_columns":
+            con.register("computed_rows", _wide_columns(con, one.schema).to_arrow())
             con.execute(f"INSERT INTO {name} BY NAME SELECT * FROM computed_rows")
             con.unregister("computed_rows")
         sql_files.comment(con, [one])
@@ -100,8 +95,8 @@ def _wide_columns(con: duckdb.DuckDBPyConnection, schema: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=names, orient="row")
 
 
-def _with_columns(con: duckdb.DuckDBPyConnection, file: SqlFile) -> str:
-    """The text of runs_wide with the keys to pivot, in the place of {params} and {metrics}."""
+def _with_columns(con: duckdb.DuckDBPyConnection, file: SqlFile) -> SqlFile:
+    """runs_wide with the keys to pivot, in the place of {params} and {metrics}."""
     text = file.text
     for kind in ("params", "metrics"):
         columns = con.execute(
@@ -112,52 +107,8 @@ def _with_columns(con: duckdb.DuckDBPyConnection, file: SqlFile) -> str:
         # A pivot has at least one column: NULL is no key.
         listed = [f"{sql_text(key)} AS {_quoted(column)}" for key, column in columns] or [f"NULL AS {kind}_none"]
         text = text.replace(f"{{{kind}}}", ", ".join(listed))
-    return text
+    return replace(file, text=text)
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-# ---- keys of models, hardware and frameworks -------------------------------------------------------------------------
-
-NAMES: Final = {
-    "model": ("alems.model", "model_key", "model_name", "model", "base_model", "model_id", "model_name_or_path"),
-    "hardware": ("alems.hardware", "hardware_key", "hardware", "gpu_model", "gpu_name", "gpu", "gpu_type"),
-    "framework": ("alems.framework", "framework_key", "framework", "inference_framework", "serving_framework"),
-}
-"""Tags and parameters that name a run's model, hardware or framework, the first counts; a tag before a parameter."""
-
-
-def _run_keys(con: duckdb.DuckDBPyConnection, schema: str) -> pl.DataFrame:
-    """The rows of run_keys: what runs name, and the registry's key of it."""
-    names = ", ".join(sql_text(name) for names in NAMES.values() for name in names)
-    named = con.sql(
-        f"SELECT run_uuid, key, value, 0 AS place FROM {schema}.tags WHERE key IN ({names}) AND value <> '' "
-        f"UNION ALL SELECT run_uuid, key, value, 1 FROM {schema}.params WHERE key IN ({names}) AND value <> ''"
-    ).pl()
-    runs: pl.DataFrame = con.sql(f"SELECT run_uuid FROM {schema}.runs").pl()
-    registry = read_registry()
-    for kind, keys in NAMES.items():
-        raw = (
-            named.filter(pl.col("key").is_in(keys))
-            .with_columns(order=pl.col("key").replace_strict(list(keys), list(range(len(keys))), default=0))
-            .sort("run_uuid", "place", "order", "value")
-            .unique("run_uuid", keep="first", maintain_order=True)
-            .select("run_uuid", pl.col("value").alias(f"{kind}_name"))
-        )
-        runs = runs.join(raw, on="run_uuid", how="left", maintain_order="left")
-    none = pl.lit(None, pl.String)
-    resolved = runs.with_columns(
-        model_key=pl.coalesce(
-            key_columns.resolve_model_key(none, none, pl.col("model_name"), registry),
-            key_columns.resolve_model_key(none, pl.col("model_name"), none, registry),
-        ),
-        hardware_key=key_columns.hw_to_gpu_key(pl.col("hardware_name"), registry),
-        framework_key=key_columns.resolve_framework(pl.col("framework_name"), registry).struct.field("key"),
-    )
-    is_named = pl.col("framework_name").is_not_null()
-    return resolved.with_columns(framework_key=pl.when(is_named).then(pl.col("framework_key")))
-
-
-_ROWS: Final = {"wide_columns": _wide_columns, "run_keys": _run_keys}

@@ -1,6 +1,5 @@
 """Schema mlflow of a published file, beside the store that MLflow itself made and beside measured runs."""
 
-import json
 import math
 import shutil
 import sqlite3
@@ -14,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from alems_pipeline import tracking_rules
 from alems_pipeline.query import run_query
 from alems_pipeline.sql_files import SQL_ROOT
 from alems_pipeline.warehouse import connect_published
@@ -293,6 +293,8 @@ def test_the_tables_follow_the_store(mlflow_db: Path, tmp_path: Path) -> None:
     home = tmp_path / "warehouse"
     import_store(f"sqlite:///{store}", home / "landing")
     materialize(home)
+    foreign = {"store": 'mlflow_x" (y INT); --', "recorded_at": datetime.now(UTC), "experiment_id": 1}
+    drop_rows(home / "landing", TABLES["experiments"], [foreign], host="h", producer="tests", date=MEASURED)
     gone, changed = run_of(store, 5), run_of(store, 0)
     for table in ("runs", "metrics", "latest_metrics", "params", "tags"):
         query(store, f"DELETE FROM {table} WHERE run_uuid = ?", gone)
@@ -310,5 +312,7 @@ def test_the_tables_follow_the_store(mlflow_db: Path, tmp_path: Path) -> None:
             listed, expected = rows_of(store, table)
             found = con.execute(f"SELECT {listed} FROM mlflow.{table} WHERE run_uuid <> ?", [gone]).fetchall()
             assert in_order(found) == in_order(expected), table
-        problems = con.execute("SELECT problem FROM ops.check_results WHERE n_failed > 0").fetchall()
-        assert json.dumps(problems) == "[]"
+        assert con.execute("SELECT problem FROM ops.check_results WHERE problem LIKE '%mlflow.%'").fetchall() == []
+        assert con.execute("SELECT dataset, reason, n_rows FROM ops.quarantine").fetchall() == [
+            ("mlflow_experiments", tracking_rules.STORE, 1)
+        ]
