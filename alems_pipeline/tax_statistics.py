@@ -231,28 +231,23 @@ class _Tasks:
 
 
 def _by_task(used: pl.DataFrame) -> _Tasks:
-    log_ratio = (pl.col("agentic_j") / pl.col("linear_j")).log()
-    figures = (
-        used.with_columns(log_ratio.alias("log_ratio"))
-        .group_by("task_name")
-        .agg(
-            pl.col("log_ratio").mean().alias("mean"),
-            ((pl.col("log_ratio") - pl.col("log_ratio").mean()) ** 2).sum().alias("squares"),
-            (pl.col("agentic_j") - pl.col("linear_j")).mean().alias("difference"),
-            pl.col("linear_j").sum(),
-            pl.col("agentic_j").sum(),
-            pl.len().alias("n"),
-        )
-        .sort("task_name")
-    )
-    freedom = used.height - figures.height
+    linear, agentic = used["linear_j"].to_numpy(), used["agentic_j"].to_numpy()
+    names, task = np.unique(used["task_name"].to_numpy(), return_inverse=True)
+    n_pairs = np.bincount(task)
+
+    def sums(values: Floats) -> Floats:
+        return np.asarray(np.bincount(task, values), np.float64)
+
+    log_ratios = np.log(agentic / linear)
+    means = sums(log_ratios) / n_pairs
+    freedom = len(task) - len(names)
     return _Tasks(
-        log_ratios=figures["mean"].to_numpy(),
-        differences_j=figures["difference"].to_numpy(),
-        linear_totals_j=figures["linear_j"].to_numpy(),
-        agentic_totals_j=figures["agentic_j"].to_numpy(),
-        n_pairs=figures["n"].to_numpy().astype(np.int64),
-        within_variance=float(figures["squares"].sum()) / freedom if freedom > 0 else None,
+        log_ratios=means,
+        differences_j=sums(agentic - linear) / n_pairs,
+        linear_totals_j=sums(linear),
+        agentic_totals_j=sums(agentic),
+        n_pairs=n_pairs,
+        within_variance=math.fsum((log_ratios - means[task]) ** 2) / freedom if freedom > 0 else None,
     )
 
 
