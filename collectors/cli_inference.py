@@ -17,8 +17,8 @@ def register(app: typer.Typer) -> None:
 
 def inferencex_command(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, folders, ZIPs, also ZIPs in ZIPs.")],
-    run_id: Annotated[int | None, typer.Option(min=1, help="The workflow run's id at GitHub.")] = None,
-    attempt: Annotated[int | None, typer.Option(min=1, help="Its attempt.")] = None,
+    run_id: Annotated[int | None, typer.Option(min=1, max=2**62, help="The workflow run's id at GitHub.")] = None,
+    attempt: Annotated[int | None, typer.Option(min=1, max=10_000, help="Its attempt.")] = None,
     date: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"], help="When it was created, UTC.")
     ] = None,

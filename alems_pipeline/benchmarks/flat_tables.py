@@ -176,7 +176,7 @@ def _options(texts: pl.Series) -> pl.DataFrame | None:
     if unique.is_empty():
         return None
     known = pl.DataFrame(
-        [{"options": text} | _typed(json.loads(text)) for text in unique],
+        [{"options": text} | _typed(json_object(text) or {}) for text in unique],
         schema={"options": pl.String, **_field_schema()},
     )
     return texts.to_frame("options").join(known, on="options", how="left", maintain_order="left").drop("options")
@@ -396,7 +396,7 @@ def _flatten_singly(rows: pl.DataFrame, registry: Registry) -> tuple[pl.DataFram
     unknown: Counter[str] = Counter()
     fields, metrics = [], []
     for raw, options in rows.select("raw", "options").iter_rows():
-        row, told = json_object(raw), json.loads(options) if options else None
+        row, told = json_object(raw), json_object(options)
         flat = flatten_row(row or {}, told, registry)
         numbers = {name: metric_number(value) for name, value in flat.items() if name not in registry.non_metric_keys}
         measured = {name: number for name, number in numbers.items() if number is not None}

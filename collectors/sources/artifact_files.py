@@ -37,7 +37,7 @@ class Limits:
     members: int = 10_000  # files in one ZIP
     depth: int = 4  # ZIPs in ZIPs
     folders: int = 64  # folders in folders
-    document_bytes: int = 64 * MIB  # one JSON file or log
+    document_bytes: int = 32 * MIB  # one JSON file or log: parsed, it takes a multiple of that
     zip_bytes: int = 512 * MIB  # one ZIP in a ZIP
     total_bytes: int = 4096 * MIB  # of all that one path holds, inflated
     ratio: int = 200  # inflated / compressed, of members above ratio_from_bytes

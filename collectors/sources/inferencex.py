@@ -39,6 +39,9 @@ ATTEMPT: Final = re.compile(r"attempt[_-]?([0-9]{1,4})$")
 BENCHMARK_FIELDS: Final = ("hw", "isl", "conc", "users", "tput_per_gpu", "infmax_model_prefix")
 MAX_DETAIL: Final = 4_000
 BYTES_AT_ONCE: Final = 64 * 1024**2
+ROWS_OF_A_FILE: Final = 200_000  # at most: some hundred sweeps
+REJECTS_AT_ONCE: Final = 2_000
+REJECTS_OF_A_FILE: Final = 100  # that are kept; the others are only counted
 
 Row = dict[str, Any]
 
@@ -130,6 +133,8 @@ class _Collection:
                 continue
             try:
                 content = read_document(document.data)
+                if isinstance(content, list) and len(content) > ROWS_OF_A_FILE:
+                    raise NoRow(f"more than {ROWS_OF_A_FILE:,} rows; give it in parts")
             except NoRow as reason:
                 self._refuse(str(document.path), str(reason), _excerpt(document.data))
                 continue
@@ -141,18 +146,7 @@ class _Collection:
             self._write(day)
         for drop in self.drops.values():
             self._note(drop.flush())
-        # A reject is dropped once, as a row is.
-        news = [row for row in self.rejects if self._is_news(_key("reject", *_reject_key(row)), str(row["detail"]))]
-        self._note(
-            drop_rows(
-                self.landing,
-                INFERENCE_REJECTS,
-                news,
-                host=socket.gethostname(),
-                producer=PRODUCER,
-                date=self.now.date(),
-            )
-        )
+        self._drop_rejects()
         self.state.save()
         return self.summary
 
@@ -203,6 +197,7 @@ class _Collection:
         """Drop the rows of a file that has changed since it was dropped."""
         what = hashlib.sha256(document.data).hexdigest()
         is_news: dict[Run, bool] = {}
+        n_refused = 0
         for kind, index, value, entry in rows:
             path = document.path if entry is None else PurePosixPath(printable(str(entry["path"])))
             run = self._run(path, document, entry)
@@ -215,9 +210,13 @@ class _Collection:
             try:
                 raw = _raw(kind, value)
             except NoRow as reason:
-                self._refuse(str(path), str(reason), _excerpt(value), index)
+                n_refused += 1
+                if n_refused <= REJECTS_OF_A_FILE:
+                    self._refuse(str(path), str(reason), _excerpt(value), index)
                 continue
             self._keep(kind, index, raw, str(path), run)
+        if n_refused > REJECTS_OF_A_FILE:
+            self._refuse(str(document.path), f"{n_refused} rows refused, the first {REJECTS_OF_A_FILE} are kept")
 
     def _keep(self, kind: str, index: int, raw: str, path: str, run: Run) -> None:
         day = run.created_at.date()
@@ -272,6 +271,13 @@ class _Collection:
         self.state.records[key] = digest
         return before != digest
 
+    def _drop_rejects(self) -> None:
+        """A reject is dropped once, as a row is."""
+        news = [row for row in self.rejects if self._is_news(_key("reject", *_reject_key(row)), str(row["detail"]))]
+        self.rejects = []
+        host, today = socket.gethostname(), self.now.date()
+        self._note(drop_rows(self.landing, INFERENCE_REJECTS, news, host=host, producer=PRODUCER, date=today))
+
     def _refuse(self, path: str, reason: str, detail: str = "", row_index: int | None = None) -> None:
         self.summary.rejected[reason] += 1
         self.rejects.append(
@@ -284,6 +290,8 @@ class _Collection:
                 "detail": detail[:MAX_DETAIL] or None,
             }
         )
+        if len(self.rejects) >= REJECTS_AT_ONCE:
+            self._drop_rejects()
 
     # ---- the workflow run ----------------------------------------------------------------------------------------
 

@@ -181,6 +181,7 @@ def flipped() -> bytes:
         (lambda: zip_of({"a.json": '{"h":{"n_success":1,"total":1},"h":{"n_success":1,"total":1}}'}),
             "a.zip/a.json", "a key stands twice"),
         (lambda: zip_of({"a.json": '{"hw":"b200","x":"\\ud800"}'}), "a.zip/a.json", "no Unicode"),
+        (lambda: zip_of({"a.json": f"[{'1,' * 200_000}1]"}), "a.zip/a.json", "more than 200,000 rows"),
         (lambda: zip_of({"a.json": {"some": "thing"}}), "a.zip/a.json", "no artifact that is known"),
         (lambda: zip_of({"results_1.json": EVAL}), "a.zip/results_1.json", "without an object meta_env.json"),
         (lambda: zip_of({"run.json": {"id": "x"}}), "a.zip/run.json", "no description of a workflow run"),
@@ -204,6 +205,13 @@ def test_the_neighbours_of_a_bad_row_land(tmp_path: Path) -> None:
     assert sorted(row["row_index"] for row in landed(tmp_path / "landing", "inference_rejects")) == [1, 2]
     assert summary.rejected.total() == 2
     assert not collect_bytes(tmp_path, document.encode(), "a.json").files  # rejects, too, land once
+
+
+def test_a_file_of_nothing_but_bad_rows_keeps_the_first(tmp_path: Path) -> None:
+    summary = collect_bytes(tmp_path, json.dumps([1] * 5_000).encode(), "a.json")
+    kept = landed(tmp_path / "landing", "inference_rejects")
+    assert len(kept) == 101 and summary.rejected.total() == 101
+    assert "5000 rows refused, the first 100 are kept" in {row["reason"] for row in kept}
 
 
 def test_a_row_of_many_megabytes_is_refused(tmp_path: Path) -> None:
