@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alems_pipeline import sql_files, stage
+from alems_pipeline import computed, sql_files, stage
 from alems_pipeline.ids import STABLE_ID_MACROS
 from alems_pipeline.lake_files import lake_schema
 from alems_pipeline.sql_files import SqlFile
@@ -288,6 +288,7 @@ class World:
         for layer in LAYERS[1:]:
             for file in energy_files(layer):
                 sql_files.run(self.con, file, lambda dataset: [str(p) for p in self._lake_paths(dataset)])
+                computed.fill(self.con, file)
 
     def _fill_stage(self) -> None:
         for table in stage.TABLES:

@@ -486,3 +486,36 @@ def test_impossible_numbers_in_records_stop_nothing(world: World) -> None:
     assert {row["total_energy_uj"] for row in rows} == {50_000_000}
     for view in ("ml_features", "orchestration_analysis", "research_metrics_view", "energy_split"):
         world.rows(f"FROM main.{view}")
+
+
+# ---- canonical keys --------------------------------------------------------------------------------------------------
+
+
+def test_runs_and_experiments_carry_canonical_keys(tmp_path_factory: pytest.TempPathFactory) -> None:
+    world = World(tmp_path_factory.mktemp("keys"))
+    hw_id = world.add_hardware(gpu_model="NVIDIA H200", cpu_model="some CPU")
+    world.add("environment_config", [{"env_id": 7, "llm_framework": "SGLang-Disagg", "recorded_at": RECORDED}])
+    known = world.add_experiment("1", model_name="llama-3.3-70b-versatile", hw_id=hw_id, env_id=7)
+    unknown = world.add_experiment("2", model_name="nobody/knows")
+    world.add_run("1", known, hw_id=hw_id, env_id=7)
+    world.add_run("2", unknown, start_ns=DAY_NS + 100 * SECOND)
+    world.build()
+    for table, key in (("runs", "source_run_id"), ("experiments", "source_exp_id")):
+        found = world.rows(f"SELECT {key} AS id, model_key, hardware_key, framework_key FROM main.{table} ORDER BY id")
+        assert [tuple(row.values()) for row in found] == [
+            ("1", "llama70b", "h200", "mori-sglang"),
+            ("2", None, None, None),
+        ]
+    names = world.rows("SELECT kind, raw_value, key, rule, n_rows FROM main.name_keys ORDER BY kind, raw_value")
+    assert [tuple(row.values()) for row in names] == [
+        ("framework", "SGLang-Disagg", "mori-sglang", "alias", 1),
+        ("hardware", "NVIDIA H200", "h200", "name", 1),
+        ("model", "llama-3.3-70b-versatile", "llama70b", "name", 1),
+        ("model", "nobody/knows", None, None, 1),
+    ]
+    world.con.close()
+
+
+def test_every_model_of_the_example_stores_has_its_key() -> None:
+    rows = example_rows("SELECT DISTINCT model_name, model_key FROM ml_features ORDER BY ALL")
+    assert [row["model_key"] for row in rows] == ["llama70b", "tinyllama-1b"]
