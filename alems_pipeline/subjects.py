@@ -29,6 +29,7 @@ SUBJECTS: Final[dict[str, tuple[str, ...]]] = {
     "mlflow_datasets": ("name", "digest"),
     "mlflow_registered_models": ("store", "name"),
     "mlflow_model_versions": ("store", "name", "version"),
+    "inference_artifacts": ("run_name", "run_attempt"),
     "rcdb_runs": ("schema_name", "number"),
     "rcdb_conditions": ("schema_name", "run_number"),
     "written_conditions": ("schema_name", "run_number"),

@@ -1,6 +1,7 @@
 -- The lineage is complete and leads in no circle: every end of a step is there, and every run has the files it is from.
+-- It only warns: figures do not depend on the lineage, and an imported store may name what it no longer has.
 -- depends: lineage_nodes, lineage_edges, runs
--- severity: error
+-- severity: warn
 WITH RECURSIVE steps AS (
     SELECT source_node AS source, target_node AS target
     FROM main.lineage_edges
@@ -29,22 +30,21 @@ walk AS (
 ),
 findings AS (
     SELECT 'lineage_edges' AS table_name, 'a source of kind ' || source_kind || ' is no node' AS problem, count(*) AS n
-    FROM main.lineage_edges
-    WHERE source_node IS NULL
+    FROM main.lineage_edges AS edges
+    ANTI JOIN main.lineage_nodes AS nodes ON nodes.node = edges.source_node
     GROUP BY source_kind
     UNION ALL
     SELECT 'lineage_edges', 'a target of kind ' || target_kind || ' is no node', count(*)
-    FROM main.lineage_edges
-    WHERE target_node IS NULL
+    FROM main.lineage_edges AS edges
+    ANTI JOIN main.lineage_nodes AS nodes ON nodes.node = edges.target_node
     GROUP BY target_kind
     UNION ALL
     SELECT 'lineage_edges', 'something was made from itself, in a circle', count(DISTINCT source)
     FROM walk
     WHERE source = target
     UNION ALL
-    SELECT 'lineage_nodes', 'a ' || kind || ' that stands twice', count(*) - count(DISTINCT id)
+    SELECT 'lineage_nodes', 'something that stands twice', count(*) - count(DISTINCT node)
     FROM main.lineage_nodes
-    GROUP BY kind
     UNION ALL
     SELECT 'runs', 'a measured run without the landing file of its record', count(*)
     FROM main.runs AS runs
@@ -69,9 +69,9 @@ findings AS (
     ANTI JOIN main.lineage_edges AS edges
         ON edges.target_node = nodes.node
         AND edges.source_kind = 'landing_file'
-        AND edges.relation IN ('mlflow_runs', 'rcdb_runs')
+        AND edges.relation IN ('mlflow_runs', 'rcdb_runs', 'inference_artifacts')
     WHERE nodes.kind = 'run'
-        AND nodes.system IN ('mlflow', 'rcdb')
+        AND nodes.system IN ('mlflow', 'rcdb', 'inference')
     GROUP BY nodes.system
 )
 SELECT table_name, problem, n

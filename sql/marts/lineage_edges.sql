@@ -1,7 +1,7 @@
 -- One step of the lineage: the target was made from the source, or belongs to it. Between runs a step leads from the one
 -- that began earlier (of two at once, by id): a run that names a later one as its parent, or uses a model of a later run or
 -- of its own, does so against time, and would lead in a circle.
--- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_nodes, stage.mlflow_runs, stage.mlflow_tags, stage.mlflow_datasets, stage.mlflow_inputs, stage.mlflow_model_versions, rcdb.conditions, rcdb.condition_types, stage.rcdb_runs, stage.rcdb_files_have_runs
+-- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_nodes, stage.mlflow_runs, stage.mlflow_tags, stage.mlflow_datasets, stage.mlflow_inputs, stage.mlflow_model_versions, rcdb.conditions, rcdb.condition_types, stage.rcdb_runs, stage.rcdb_files_have_runs, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
 -- unique: source_kind, source_id, target_kind, target_id, relation
 CREATE OR REPLACE TABLE main.lineage_edges (
     source_kind VARCHAR NOT NULL, -- kind of the source
@@ -9,8 +9,8 @@ CREATE OR REPLACE TABLE main.lineage_edges (
     target_kind VARCHAR NOT NULL, -- kind of the target
     target_id VARCHAR NOT NULL, -- its id
     relation VARCHAR NOT NULL, -- what the source is to the target
-    source_node INTEGER, -- the source's number in lineage_nodes; never NULL, or the check says so
-    target_node INTEGER -- the target's number
+    source_node UBIGINT NOT NULL, -- the source's number in lineage_nodes
+    target_node UBIGINT NOT NULL -- the target's number
 );
 
 INSERT INTO main.lineage_edges BY NAME
@@ -290,21 +290,49 @@ found AS (
     JOIN numbered
         ON numbered.schema_name = links.schema_name
         AND numbered.number = links.run_number
+    UNION ALL
+    SELECT 'landing_file', path, 'run', 'inference:' || workflow_run_id, dataset
+    FROM of_file
+    JOIN inference.workflow_runs AS runs
+        ON of_file.subject = concat_ws(chr(31), runs.run_name, runs.run_attempt)
+    WHERE dataset = 'inference_artifacts'
+    UNION ALL
+    SELECT 'code', head_sha, 'run', 'inference:' || workflow_run_id, 'code of'
+    FROM inference.workflow_runs
+    WHERE head_sha <> ''
+    UNION ALL
+    SELECT 'hardware', hardware, 'benchmark_config', config_id::VARCHAR, 'serves'
+    FROM inference.configs
+    UNION ALL
+    SELECT 'model', model, 'benchmark_config', config_id::VARCHAR, 'served by'
+    FROM inference.configs
+    UNION ALL
+    SELECT
+        unnest(['run', 'benchmark_config']),
+        unnest(['inference:' || workflow_run_id, config_id::VARCHAR]),
+        'benchmark_result',
+        concat_ws('/', workflow_run_id, config_id, task, coalesce(isl, 0), coalesce(osl, 0), coalesce(conc, 0)),
+        unnest(['evaluated', 'evaluated as'])
+    FROM inference.eval_results
 ),
 once AS (
     SELECT DISTINCT source_kind, source_id, target_kind, target_id, relation
     FROM found
+    UNION ALL
+    -- There may be millions, each of them once.
+    SELECT
+        unnest(['run', 'benchmark_config']),
+        unnest(['inference:' || workflow_run_id, config_id::VARCHAR]),
+        'benchmark_result',
+        concat_ws('/', workflow_run_id, config_id, isl, osl, conc),
+        unnest(['measured', 'measured as'])
+    FROM inference.benchmark_results
 )
 SELECT
-    once.*,
-    sources.node AS source_node,
-    targets.node AS target_node
+    *,
+    hash(source_kind || ' ' || source_id) AS source_node,
+    hash(target_kind || ' ' || target_id) AS target_node
 FROM once
-LEFT JOIN main.lineage_nodes AS sources
-    ON sources.id = once.source_id
-    AND sources.kind = once.source_kind
-LEFT JOIN main.lineage_nodes AS targets
-    ON targets.id = once.target_id
-    AND targets.kind = once.target_kind
 -- What a file speaks of may be no node: its row broke the contract.
-WHERE once.source_kind <> 'landing_file' OR targets.node IS NOT NULL;
+WHERE source_kind <> 'landing_file'
+    OR hash(target_kind || ' ' || target_id) IN (SELECT node FROM main.lineage_nodes);

@@ -2,11 +2,12 @@
 -- Kinds: landing_file (id: its path), hardware, environment, code (a git commit), baseline, dataset (name@digest),
 -- experiment, run, model, model_version, benchmark_config, benchmark_result, artifact (a place).
 -- Things of MLflow have the ids that they have there; of a further store, its experiments, models and versions stand behind
--- its schema and a slash. Runs of an RCDB store stand behind its schema and a colon.
--- depends: ops.landing_files, hardware_config, environment_config, idle_baselines, experiments, runs, ml.datasets, ml.predictions, stage.mlflow_experiments, stage.mlflow_runs, stage.mlflow_tags, stage.mlflow_datasets, stage.mlflow_inputs, stage.mlflow_registered_models, stage.mlflow_model_versions, stage.rcdb_runs, stage.rcdb_files
+-- its schema and a slash. Runs of an RCDB store stand behind its schema and a colon, those
+-- of serving benchmarks behind inference: their results are named by run, config and what was measured.
+-- depends: ops.landing_files, hardware_config, environment_config, idle_baselines, experiments, runs, ml.datasets, ml.predictions, stage.mlflow_experiments, stage.mlflow_runs, stage.mlflow_tags, stage.mlflow_datasets, stage.mlflow_inputs, stage.mlflow_registered_models, stage.mlflow_model_versions, stage.rcdb_runs, stage.rcdb_files, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
 -- unique: kind, id
 CREATE OR REPLACE TABLE main.lineage_nodes (
-    node INTEGER PRIMARY KEY, -- its number in this publication, by which the steps are walked
+    node UBIGINT NOT NULL, -- its number in this publication, by which the steps are walked: a hash of kind and id
     kind VARCHAR NOT NULL, -- what it is
     id VARCHAR NOT NULL, -- its id, unique in its kind
     label VARCHAR, -- how a person calls it
@@ -97,6 +98,14 @@ WITH found AS (
     FROM stage.mlflow_registered_models
     UNION ALL
     SELECT
+        'model',
+        CASE WHEN store = 'mlflow' THEN name ELSE store || '/' || name END,
+        name,
+        'mlflow',
+        make_timestamptz(creation_time * 1000)
+    FROM stage.mlflow_model_versions
+    UNION ALL
+    SELECT
         'model_version',
         CASE WHEN store = 'mlflow' THEN '' ELSE store || '/' END || name || '/' || version,
         name || ' ' || version,
@@ -109,6 +118,30 @@ WITH found AS (
     UNION ALL
     SELECT 'artifact', schema_name || ':file:' || file_id, path, 'rcdb', NULL
     FROM stage.rcdb_files
+    UNION ALL
+    SELECT 'run', 'inference:' || workflow_run_id, concat_ws(' ', name, run_name, run_attempt), 'inference', created_at
+    FROM inference.workflow_runs
+    UNION ALL
+    SELECT 'code', head_sha, left(head_sha, 12), 'inference', NULL
+    FROM inference.workflow_runs
+    WHERE head_sha <> ''
+    UNION ALL
+    SELECT 'hardware', hardware, hardware, 'inference', NULL
+    FROM inference.configs
+    UNION ALL
+    SELECT 'model', model, model, 'inference', NULL
+    FROM inference.configs
+    UNION ALL
+    SELECT 'benchmark_config', config_id::VARCHAR, concat_ws(' ', model, composite_key), 'inference', NULL
+    FROM inference.configs
+    UNION ALL
+    SELECT
+        'benchmark_result',
+        concat_ws('/', workflow_run_id, config_id, task, coalesce(isl, 0), coalesce(osl, 0), coalesce(conc, 0)),
+        task,
+        'inference',
+        date::TIMESTAMPTZ
+    FROM inference.eval_results
 ),
 once AS (
     -- What several systems know stands once; what is only known from predictions says least.
@@ -116,5 +149,15 @@ once AS (
     FROM found
     QUALIFY row_number() OVER (PARTITION BY kind, id ORDER BY system = 'ml' AND kind <> 'dataset', system, began_at DESC NULLS LAST, label) = 1
 )
-SELECT row_number() OVER (ORDER BY kind, id) AS node, kind, id, label, system, began_at
-FROM once;
+SELECT hash(kind || ' ' || id) AS node, kind, id, label, system, began_at
+FROM once
+UNION ALL
+-- There may be millions, each of them once.
+SELECT
+    hash('benchmark_result ' || concat_ws('/', workflow_run_id, config_id, isl, osl, conc)) AS node,
+    'benchmark_result' AS kind,
+    concat_ws('/', workflow_run_id, config_id, isl, osl, conc) AS id,
+    concat_ws(' ', isl || '→' || osl || ' tokens,', conc || ' at once') AS label,
+    'inference' AS system,
+    date::TIMESTAMPTZ AS began_at
+FROM inference.benchmark_results;

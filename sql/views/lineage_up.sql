@@ -3,7 +3,7 @@
 -- depends: lineage_nodes, lineage_edges
 CREATE OR REPLACE MACRO main.lineage_up(of_kind, of_id) AS TABLE
 WITH RECURSIVE walk AS (
-    SELECT 0 AS distance, node, NULL::VARCHAR AS relation, NULL::INTEGER AS via_node
+    SELECT 0 AS distance, node, NULL::VARCHAR AS relation, NULL::UBIGINT AS via_node
     FROM main.lineage_nodes
     WHERE kind = of_kind::VARCHAR
         AND id = of_id::VARCHAR

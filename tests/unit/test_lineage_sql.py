@@ -133,7 +133,7 @@ def test_a_circle_is_found(writable: duckdb.DuckDBPyConnection, length: int) -> 
 
 def test_what_is_missing_is_found(writable: duckdb.DuckDBPyConnection) -> None:
     writable.execute(
-        "INSERT INTO lineage_edges VALUES ('hardware', 'gone', 'run', 'gone too', 'ran on', NULL, NULL);"
+        "INSERT INTO lineage_edges VALUES ('hardware', 'gone', 'run', 'gone too', 'ran on', 1, 2);"
         "DELETE FROM lineage_edges WHERE relation IN ('runs', 'energy_samples') "
         "AND target_id = (SELECT max(run_id)::VARCHAR FROM runs)"
     )
