@@ -104,9 +104,8 @@ def _with_columns(con: duckdb.DuckDBPyConnection, file: SqlFile) -> SqlFile:
             "WHERE kind = ? AND column_name IS NOT NULL ORDER BY column_name",
             [kind],
         ).fetchall()
-        # A pivot has at least one column: NULL is no key.
-        listed = [f"{sql_text(key)} AS {_quoted(column)}" for key, column in columns] or [f"NULL AS {kind}_none"]
-        text = text.replace(f"{{{kind}}}", ", ".join(listed))
+        listed = "".join(f", {sql_text(key)} AS {_quoted(column)}" for key, column in columns)
+        text = text.replace(f"{{{kind}}}", listed)
     return replace(file, text=text)
 
 
