@@ -64,7 +64,7 @@ RUNS: Final = Owner(
     table="runs",
     key="run_uuid",
     time="start_time",
-    counted={"metrics": "''", "latest_metrics": "max(timestamp) || '/' || sum(step)", "params": "''"},
+    counted={"metrics": "''", "latest_metrics": "max(timestamp) || '/' || max(step)", "params": "''"},
     compared=("tags",),
 )
 TRACES: Final = Owner(
@@ -82,7 +82,7 @@ NEEDED_TABLES: Final = ("experiments", "runs", "metrics", "params", "tags")
 
 
 class NotAnMlflowStore(StoreUnreadable):
-    """A database, but not an MlFlow store that can be read now: another program's, or being migrated."""
+    """A database, but not an MLflow store that can be read now: another program's, or being migrated."""
 
 
 class OtherStore(RuntimeError):
@@ -134,7 +134,7 @@ class _Import:
         self.state = MlflowState(store, label, owners=self.old.owners, records=self.old.records)
         self.state.last_files = self.old.last_files
         self.writer = DayWriter(landing, socket.gethostname(), PRODUCER)
-        self.now = self._moment()
+        self.now = dt.datetime.now(dt.UTC)
 
     def run(self) -> ImportSummary:
         for table in TABLES:
@@ -150,7 +150,8 @@ class _Import:
         with self.database.snapshot():
             if _version(self.database, self.label, _tables(self.database, self.label)) != self.version:
                 raise NotAnMlflowStore(f"{self.label}: was migrated while it was being read; run this again")
-        rows = {table: self.writer.rows[data.name] for table, data in _datasets() if self.writer.rows[data.name]}
+        datasets = {**TABLES, "removed": REMOVED}
+        rows = {table: n for table, dataset in datasets.items() if (n := self.writer.rows[dataset.name])}
         return ImportSummary(self.label, self.store, self.version, rows, self.writer.files, self.notes)
 
     def _refuse_another_store(self) -> None:
@@ -172,12 +173,15 @@ class _Import:
             return
         dataset = TABLES[table]
         keys = dataset.key[1:]
-        rows = self.database.rows(self._selected(table), f"FROM {quoted(table)}")
-        hashes = {row_key([row[key] for key in keys]): row_hash(row) for row in rows}
+        selected = self._selected(table)
+        rows = {
+            row_key([row[key] for key in keys]): row for row in self.database.rows(selected, f"FROM {quoted(table)}")
+        }
+        hashes = {key: row_hash(row) for key, row in rows.items()}
         old = self.old.records.get(table, {})
-        changed = [row for row in rows if old.get(row_key([row[key] for key in keys])) != row_hash(row)]
+        changed = [row for key, row in rows.items() if old.get(key) != hashes[key]]
         if changed:
-            table_rows = pa.Table.from_pylist(changed, schema=_schema(dataset, self._selected(table)))
+            table_rows = pa.Table.from_pylist(changed, schema=_schema(selected))
             self._write(dataset, self.now.date(), table_rows)
         self._drop_removed(table, [key for key in old if key not in hashes])
         self.state.records[table] = hashes
@@ -202,7 +206,7 @@ class _Import:
         for group in _groups(changed):
             n_group = sum(changed[id_] for id_ in group)
             with self.database.snapshot():
-                self.now = self._moment()
+                self.now = dt.datetime.now(dt.UTC)
                 # Where most of a table is wanted, reading all of it is faster than looking up each run.
                 self._drop_group(owner, group, whole=2 * n_group >= n_all)
             for id_ in group:
@@ -259,7 +263,7 @@ class _Import:
 
     def _write(self, dataset: Dataset, day: dt.date, rows: pa.Table) -> None:
         n = rows.num_rows
-        columns = {name: _as_landed(dataset, name, rows.column(name)) for name in rows.column_names}
+        columns = {name: _finite(rows.column(name)) for name in rows.column_names}
         made = {"store": pa.repeat(pa.scalar(self.store), n), "recorded_at": pa.repeat(pa.scalar(self.now, TS), n)}
         self.writer.write(dataset, day, made | columns)
 
@@ -283,9 +287,6 @@ class _Import:
         except (ValueError, OverflowError, OSError):
             return contract.FIRST_DAY
         return day if contract.FIRST_DAY <= day <= last else contract.FIRST_DAY
-
-    def _moment(self) -> dt.datetime:
-        return dt.datetime.now(dt.UTC)
 
     def _keep(self) -> None:
         """Write what is buffered, then note that it is dropped."""
@@ -356,19 +357,15 @@ def _groups(weights: Mapping[str, int]) -> Iterator[list[str]]:
         yield group
 
 
-def _as_landed(dataset: Dataset, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Truth as such, and infinity as MLflow writes it: the greatest double."""
+def _finite(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Infinity as MLflow writes it: the greatest double."""
     if pa.types.is_floating(values.type) and pc.any(pc.is_inf(values)).as_py():
         values = pc.max_element_wise(pc.min_element_wise(values, sys.float_info.max), -sys.float_info.max)
     return values
 
 
-def _schema(dataset: Dataset, selected: Selected) -> pa.Schema:
+def _schema(selected: Selected) -> pa.Schema:
     return pa.schema([(name, type_) for name, (_, type_) in selected.items()])
-
-
-def _datasets() -> list[tuple[str, Dataset]]:
-    return [*TABLES.items(), ("removed", REMOVED)]
 
 
 def _tables(database: SqlStore, label: str) -> dict[str, list[str]]:

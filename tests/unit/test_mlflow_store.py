@@ -173,11 +173,14 @@ def test_values_come_as_they_are_or_as_mlflow_would_write_them(store: Path, land
     run_uuid = first_run(store)
     for value, timestamp in ((math.inf, 1), (-math.inf, 2)):
         query(store, "INSERT INTO metrics VALUES ('raw', ?, ?, ?, 0, 0)", value, timestamp, run_uuid)
+    for key in "abc":
+        query(store, "INSERT INTO latest_metrics VALUES (?, 1, 1, ?, 0, ?)", key, 2**62, run_uuid)
     query(store, "INSERT INTO params VALUES ('it''s \"quoted\" ☃', ?, ?)", "y" * 5_000, run_uuid)
     query(store, "INSERT INTO metrics VALUES (?, 1.5, 1, ?, 0, 0)", "quote\"'; --", run_uuid)
     run(store, landing)
     raw = {row["value"] for row in landed(landing, "metrics") if row["key"] == "raw"}
     assert raw == {sys.float_info.max, -sys.float_info.max}
+    assert {row["step"] for row in landed(landing, "latest_metrics") if row["key"] in "abc"} == {2**62}
     [param] = [row for row in landed(landing, "params") if row["key"] == 'it\'s "quoted" ☃']
     assert param["value"] == "y" * 5_000
     assert "quote\"'; --" in {row["key"] for row in landed(landing, "metrics")}
