@@ -16,6 +16,7 @@ from alems_pipeline.defs.jobs import lake_job, warehouse_job
 from alems_pipeline.defs.lake import DAY_DONE, DAY_GOES_ON
 from alems_pipeline.defs.resources import WarehouseResource
 from alems_pipeline.defs.sensors import PID_TAG, RANGE_END, RANGE_START, close_dead_runs
+from alems_pipeline.event_log import open_instance
 from alems_pipeline.warehouse import Warehouse
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -42,7 +43,7 @@ def execute(warehouse: Warehouse, plan: Plan, on_event: Callable[[str, int], Non
     home = dagster_home(warehouse)
     os.environ["DAGSTER_HOME"] = str(home)
     definitions = build_defs(warehouse.home)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with open_instance(home) as instance:
         close_dead_runs(instance, WarehouseResource(database=str(warehouse.build_path)))
         for first, last in plan.ranges:
             tags = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
