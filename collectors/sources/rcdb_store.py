@@ -51,6 +51,10 @@ class NotAnRcdbStore(StoreUnreadable):
     """A database, but not one of RCDB."""
 
 
+class BadStoreName(RuntimeError):
+    """A name that no schema can end in."""
+
+
 class SchemaTaken(RuntimeError):
     """Another store has been imported under this name."""
 
@@ -76,7 +80,7 @@ def import_store(
 ) -> ImportSummary:
     """Drop what is in the store and has not been dropped from it before, for schema rcdb, or rcdb_<name>.
 
-    Raises StoreUnreadable, SchemaTaken, UnknownZone, DropFailed.
+    Raises StoreUnreadable, BadStoreName, SchemaTaken, UnknownZone, DropFailed.
     """
     schema = schema_of(name)
     with _open(url, landing) as (reader, shown):
@@ -99,11 +103,11 @@ def _open(url: str, landing: Path) -> Iterator[tuple[Reader, str]]:
 
 
 def schema_of(name: str | None) -> str:
-    """The schema of the first store, or of one with a name. Raises SchemaTaken."""
+    """The schema of the first store, or of one with a name. Raises BadStoreName."""
     if name is None:
         return DEFAULT_SCHEMA
     if not NAME.fullmatch(name):
-        raise SchemaTaken(f"--name {name}: give small letters, digits and _, a letter first")
+        raise BadStoreName(f"{name}: is no name of a store; give small letters, digits and _, a letter first")
     return f"{DEFAULT_SCHEMA}_{name}"
 
 
@@ -299,14 +303,29 @@ class _Import:
         for start in range(first // page * page, last + 1, page):
             rows = self._select(table, columns, f"WHERE {key} >= {start} AND {key} < {start + page}")
             changed: list[Row] = []
+            hashes: dict[str, str] = {}
             for number, block in _blocks(rows, block_rows):
                 name, hash_ = f"{table}:{number}", self._hash(block, meaning(block))
                 if self.state.records.get(name) != hash_:
                     changed += block
-                    self.pending[name] = hash_
+                    hashes[name] = hash_
             if changed:
-                self._write(dataset, convert(changed))
+                self._drop_rows(table, dataset, changed, convert)
+            self.pending |= hashes
             self.progress(table, min(start + page, last) - first + 1, last - first + 1)
+
+    def _drop_rows(
+        self, table: str, dataset: Dataset, rows: Sequence[Row], convert: Callable[[Sequence[Row]], Columns]
+    ) -> None:
+        """Drop rows; where one makes no sense, one by one, so that it does not stop the others."""
+        try:
+            self._write(dataset, convert(rows))
+        except MISFIT as error:
+            if len(rows) == 1:
+                self._reject(table, [(rows[0], f"{_first_words(error)}; mend it in the store")])
+                return
+            for row in rows:
+                self._drop_rows(table, dataset, [row], convert)
 
     def _hash(self, rows: Sequence[Row], meaning: Any) -> str:
         # Version 2 writes equal values as equal bytes, whatever objects they are.
@@ -381,6 +400,11 @@ def _as_text(value: object) -> str | None:
     return (
         value.decode(errors="backslashreplace") if isinstance(value, bytes) else None if value is None else str(value)
     )
+
+
+def _first_words(error: Exception) -> str:
+    """What the contract says is wrong, without the value."""
+    return str(error).partition(":")[0].partition(" (")[0][:200] + " is missing or of another type"
 
 
 def _day(text: object) -> date | None:

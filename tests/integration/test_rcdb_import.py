@@ -33,7 +33,7 @@ from alems_pipeline.sql_files import SQL_ROOT
 from alems_pipeline.warehouse import Warehouse
 from collectors.contract import RUN_CONDITIONS
 from collectors.drop import drop_rows
-from collectors.sources.rcdb_store import NotAnRcdbStore, SchemaTaken, import_store
+from collectors.sources.rcdb_store import BadStoreName, NotAnRcdbStore, SchemaTaken, import_store
 from collectors.sources.rcdb_values import UnknownZone
 from collectors.sources.sqlite_file import StoreUnreadable
 from collectors.written_conditions import add_file, declare_type, write_alias, write_condition, write_run_period
@@ -439,16 +439,19 @@ def test_rows_that_make_no_sense_are_kept_aside_with_the_reason(small: Path, tmp
             "UPDATE conditions SET time_value = 'yesterday' WHERE run_number = 1 AND condition_type_id = 2; "
             "INSERT INTO conditions (run_number, condition_type_id, int_value, float_value, bool_value) "
             "VALUES (NULL, 1, 1, 0, 0), (2, 77, 1, 0, 0); "
-            "UPDATE condition_types SET value_type = 'complex' WHERE id = 99"
+            "UPDATE logs SET related_run = 'first' WHERE id = 1; "
+            "INSERT INTO condition_types (name, value_type) VALUES ('z', 'complex')"
         )
     summary = import_store(str(small), tmp_path / "landing")
-    assert summary.rows["rcdb_conditions"] == 2
+    assert summary.rows["rcdb_conditions"] == 2 and summary.rows["rcdb_logs"] == 1
+    assert summary.notes == ["condition type z: type 'complex' is none of RCDB's; taken as string"]
     rejects = landed(tmp_path / "landing", "rcdb_rejects")
     assert sorted(row["reason"].split(";")[0] for row in rejects) == [
         "conditions: condition_type_id is in no row of condition_types",
         "conditions: int_value is no integer of 64 bits",
         "conditions: run_number is no number: the condition belongs to no run",
         "conditions: time_value is no time",
+        "logs: rcdb_logs.related_run is missing or of another type",
     ]
     assert "many" in next(row["detail"] for row in rejects if "int_value" in row["reason"])
     assert set(import_store(str(small), tmp_path / "landing").rows.values()) == {0}
@@ -478,7 +481,7 @@ def test_two_stores_do_not_get_into_one_schema(small: Path, tmp_path: Path) -> N
     with pytest.raises(SchemaTaken, match="give this one a name by --name"):
         import_store(str(other), landing)
     assert import_store(str(other), landing, name="other").schema == "rcdb_other"
-    with pytest.raises(SchemaTaken, match="small letters"):
+    with pytest.raises(BadStoreName, match="small letters"):
         import_store(str(other), landing, name='x"; DROP')
     assert {row["schema_name"] for row in landed(landing, "rcdb_runs")} == {"rcdb", "rcdb_other"}
 
