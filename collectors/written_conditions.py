@@ -15,28 +15,19 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from collectors import contract_conditions as contract
-from collectors.contract import RUNS
 from collectors.contract_conditions import VALUE_COLUMNS, VALUE_TYPES
 from collectors.dataset import Dataset
 from collectors.drop import drop_rows
-from collectors.ids import IDS_PER_SECOND, TIME_ORIGIN_S, stable_id, time_ordered_id
+from collectors.ids import stable_id
+from collectors.landed_conditions import LandedRun, Value, find_run, held_value, known_types
 from collectors.sources.rcdb_store import DEFAULT_SCHEMA, content_sha256
 from collectors.sources.rcdb_values import Zone
 
 PRODUCER: Final = "alems-collect condition"
 SAME_WITHIN: Final = 1e-12
 NAME: Final = re.compile(r"[^\W\d]\w*")
-NS: Final = 1_000_000_000
-LAST_SECOND: Final = 4_102_444_800  # 2100-01-01: no run id is as large
-MAX_SHIFT: Final = 64
 _INT64: Final = 2**63
-
-Value = str | int | float | bool | datetime
 
 
 class BadCondition(RuntimeError):
@@ -157,14 +148,13 @@ def write_condition(
 
     Raises BadCondition, UnknownZone, DropFailed.
     """
-    if not elsewhere:
-        _check_run(landing, schema, run_number)
+    run = _run(landing, schema, run_number, elsewhere)
     value_type = known_types(landing, schema).get(name)
     if value_type is None:
         raise BadCondition(f"{name}: no condition type has this name; `alems-collect condition-type {name} TYPE` first")
     value = read_value(text, value_type, zone)
     column = VALUE_COLUMNS[value_type]
-    held = _held(landing, schema, run_number, name, column)
+    held = held_value(landing, schema, run, name, column)
     if same(held, value):
         return False
     if held is not None and not replaces:
@@ -228,8 +218,7 @@ def add_file(
 
     Raises BadCondition, OSError, DropFailed.
     """
-    if not elsewhere:
-        _check_run(landing, schema, run_number)
+    _run(landing, schema, run_number, elsewhere)
     try:
         content = path.read_bytes().decode()
     except UnicodeDecodeError:
@@ -250,76 +239,14 @@ def add_file(
     _drop(landing, contract.RCDB_FILES_HAVE_RUNS, schema, [{"file_id": file_id, "run_number": run_number}])
 
 
-# ---- what is known here ----------------------------------------------------------------------------------------------
-
-
-def known_types(landing: Path, schema: str = DEFAULT_SCHEMA) -> dict[str, str]:
-    """Name -> value type of what landed here: as a store has it, else as it was declared first."""
-    columns = ["source_system", "type_id", "name", "value_type", "recorded_at"]
-    rows = _landed(landing, contract.RCDB_CONDITION_TYPES, columns, pc.field("schema_name") == schema)
-    # Last come, and so count, a store's types: of each the newest record.
-    rows.sort(key=lambda row: _precedence(row))
-    return {row["name"]: row["value_type"] for row in rows}
-
-
-def _precedence(row: Mapping[str, Any]) -> tuple[bool, float]:
-    from_store, at = row["source_system"] == contract.STORE_SOURCE, row["recorded_at"].timestamp()
-    return (from_store, at if from_store else -at)
-
-
-def _check_run(landing: Path, schema: str, run_number: int) -> None:
-    """Raises BadCondition where no run of this number has landed here."""
-    of_store = (pc.field("schema_name") == schema) & (pc.field("number") == run_number)
-    if _landed(landing, contract.RCDB_RUNS, ["number"], of_store):
-        return
-    # The id of a measured run begins with the second of its start, and so names the day on which it landed.
-    second = run_number // IDS_PER_SECOND + TIME_ORIGIN_S
-    if schema == DEFAULT_SCHEMA and TIME_ORIGIN_S < second < LAST_SECOND:
-        day = datetime.fromtimestamp(second, UTC).date()
-        keys = ["run_key", "start_time_ns"]
-        at_start = (pc.field("start_time_ns") >= second * NS) & (pc.field("start_time_ns") < (second + 1) * NS)
-        for row in _landed(landing, RUNS, keys, at_start, folder=f"date={day}"):
-            # Of runs that begin in the same second, some have an id a little above their own.
-            if 0 <= run_number - time_ordered_id(row["run_key"], second) <= MAX_SHIFT:
-                return
-    raise BadCondition(
-        f"run {run_number}: has not landed here; check the number, or say --elsewhere if it landed on another host"
-    )
-
-
-def _held(landing: Path, schema: str, run_number: int, name: str, column: str) -> Value | None:
-    """The value that the run has by what landed here; None where nothing did."""
-    of_run = (pc.field("schema_name") == schema) & (pc.field("run_number") == run_number)
-    by_hand = pc.field("name") == name
-    found = _landed(landing, contract.WRITTEN_CONDITIONS, [column, "recorded_at"], of_run & by_hand)
-    ids = {
-        row["type_id"]
-        for row in _landed(
-            landing,
-            contract.RCDB_CONDITION_TYPES,
-            ["type_id"],
-            by_hand & (pc.field("schema_name") == schema) & (pc.field("source_system") == contract.STORE_SOURCE),
+def _run(landing: Path, schema: str, run_number: int, elsewhere: bool) -> LandedRun:
+    """The run as it landed here. Raises BadCondition where none did, unless it landed `elsewhere`."""
+    run = find_run(landing, schema, run_number)
+    if run is None and not elsewhere:
+        raise BadCondition(
+            f"run {run_number}: has not landed here; check the number, or say --elsewhere if it landed on another host"
         )
-    }
-    if ids:
-        of_type = pc.field("condition_type_id").isin(sorted(ids))
-        found += _landed(landing, contract.RCDB_CONDITIONS, [column, "recorded_at"], of_run & of_type)
-    newest = max(found, key=lambda row: row["recorded_at"], default=None)
-    held: Value | None = None if newest is None else newest[column]
-    return held
-
-
-def _landed(
-    landing: Path, dataset: Dataset, columns: list[str], where: pc.Expression, folder: str = "date=*"
-) -> list[dict[str, Any]]:
-    """Rows of a dataset in the landing folder; a file that cannot be read is the pipeline's to report."""
-    rows: list[dict[str, Any]] = []
-    for path in sorted((landing / dataset.name).glob(f"{folder}/*.parquet")):
-        try:
-            rows += pq.read_table(path, columns=columns, filters=where, partitioning=None).to_pylist()
-        except (pa.ArrowException, OSError, ValueError, KeyError):
-            continue
-    return rows
+    return run or LandedRun(run_number)
 
 
 def _drop(landing: Path, dataset: Dataset, schema: str, records: Iterable[Mapping[str, Any]]) -> None:

@@ -9,16 +9,17 @@ import pytest
 from typer.testing import CliRunner
 
 from collectors.cli import app
+from collectors.contract import RUN_CONDITIONS
 from collectors.contract_conditions import RCDB_RUNS
 from collectors.drop import drop_rows
 from collectors.ids import time_ordered_id
+from collectors.landed_conditions import known_types
 from collectors.sources.rcdb_store import content_sha256
 from collectors.sources.rcdb_values import UnknownZone
 from collectors.written_conditions import (
     BadCondition,
     add_file,
     declare_type,
-    known_types,
     read_value,
     same,
     write_alias,
@@ -113,7 +114,7 @@ def test_the_rules_of_writing(with_runs: Path) -> None:
     ]  # fmt: skip
     [declared] = rows(landing, "rcdb_condition_types")
     assert (declared["name"], declared["value_type"], declared["description"]) == ("current", "float", "nA")
-    assert known_types(landing) == {"current": "float"} and known_types(landing, "rcdb_other") == {}
+    assert known_types(landing, "rcdb") == {"current": "float"} and known_types(landing, "rcdb_other") == {}
 
 
 def test_a_run_that_has_not_landed_is_an_error(landing: Path, three_day_landing: Path, tmp_path: Path) -> None:
@@ -126,6 +127,12 @@ def test_a_run_that_has_not_landed_is_an_error(landing: Path, three_day_landing:
     )
     run_id = time_ordered_id(first["run_key"], first["start_time_ns"] // 10**9)
     assert write_condition(landing, run_id, "n", "1")
+    said = {"run_key": first["run_key"], "name": "x", "value_type": "int", "int_value": 3, "recorded_at": NOON}
+    drop_rows(landing, RUN_CONDITIONS, [said], host="h", producer="tests", date=date(2026, 3, 1))
+    declare_type(landing, "x", "float")
+    assert not write_condition(landing, run_id, "x", "3"), "its program said so"
+    with pytest.raises(BadCondition, match="has x = 3 and not 4"):
+        write_condition(landing, run_id, "x", "4")
     for number in (99, run_id - 1, run_id + 10**9, 2**62, -1, 0):
         with pytest.raises(BadCondition, match=f"run {number}: has not landed here; check the number"):
             write_condition(landing, number, "n", "1")
