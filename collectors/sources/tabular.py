@@ -151,9 +151,10 @@ def drop_predictions(
     columns = columns or [_prediction_column(path, [column for column in table.names if column != index])]
     for column in [*columns, *([index] if index else [])]:
         table.need(column)
-    if index is None and table.n_rows != dataset.n_samples:
+    is_numbered = any(column["role"] == "index" for column in json.loads(dataset.columns_json))
+    if index is None and (is_numbered or table.n_rows != dataset.n_samples):
         raise BadTable(
-            f"{path}: {table.n_rows} predictions for {dataset.n_samples} samples of {name}; "
+            f"{path}: {table.n_rows} predictions for {dataset.n_samples} {'numbered ' * is_numbered}samples of {name}; "
             "say by a column sample_index (or --index COLUMN) which sample each is for"
         )
     now = datetime.now(UTC)

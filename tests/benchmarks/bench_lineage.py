@@ -24,8 +24,8 @@ COPIES = {
     "main.experiments": "exp_id + n * 1000 AS exp_id, exp_key + n * 1000 AS exp_key",
     "main.run_grid_factors": "run_id + n * 1000 AS run_id",
     "stage.runs": "run_id + n * 1000 AS run_id, run_key + n * 1000 AS run_key, exp_key + n * 1000 AS exp_key",
-    "stage.landing_subjects": "path || n AS path, CASE WHEN dataset IN ('idle_baselines', 'hardware_config', "
-    "'environment_config') THEN subject ELSE (subject::BIGINT + n * 1000)::VARCHAR END AS subject",
+    "stage.landing_subjects": "path || n AS path, CASE WHEN dataset IN ('hardware_config', 'environment_config') "
+    "THEN subject ELSE coalesce((try_cast(subject AS BIGINT) + n * 1000)::VARCHAR, subject) END AS subject",
     "ops.landing_files": "path || n AS path",
 }
 """Tables that grow with the runs, and how a copy's row differs."""

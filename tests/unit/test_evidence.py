@@ -6,16 +6,20 @@ import json
 import random
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from alems_pipeline import evidence
+from alems_pipeline import build, evidence
 from alems_pipeline.cli import app, main
 from alems_pipeline.evidence import NoEvidence, bundle, verify
 from alems_pipeline.warehouse import Warehouse
+from collectors.contract_usage import CARBON_INTENSITY
+from collectors.drop import drop_rows
+from tests.warehouses import materialize, warehouse_with
 
 Members = dict[str, bytes]
 
@@ -238,3 +242,28 @@ def test_the_command_says_what_it_lacks(
         assert ended.value.code == 1
         assert reason in capsys.readouterr().err
     assert not (tmp_path / "x.zip").exists()
+
+
+def test_the_carbon_intensity_of_a_runs_time_goes_with_it(example_landing: Path, tmp_path: Path) -> None:
+    home = warehouse_with(example_landing, tmp_path)
+    with Warehouse(home).write() as con:
+        plan = build.plan(Warehouse(home), con)
+    [day] = plan.days
+    recorded_at = datetime.combine(day, time(23), UTC)
+    windows = [[datetime.combine(day, time(hour + more), UTC) for more in (0, 1)] for hour in range(10, 20)]
+    rows = [
+        {"source_system": "test", "recorded_at": recorded_at, "region": country, "window_start": start,
+         "window_end": end, "actual_gco2eq_kwh": 100.0 + start.hour}
+        for country in ("US", "GB", "DE", "FR", "IN")
+        for start, end in windows
+    ]  # fmt: skip
+    drop_rows(home / "landing", CARBON_INTENSITY, rows, host="grid", producer="tests", date=day)
+    materialize(home)
+    with Warehouse(home).read() as con:
+        [(run_id, carbon)] = con.execute(
+            "SELECT run_id, carbon_gco2eq_kwh FROM run_grid_factors WHERE carbon_source = 'actual' ORDER BY 1 LIMIT 1"
+        ).fetchall()
+        paths = bundle(Warehouse(home), con, [str(run_id)], tmp_path / "run.zip")
+    assert 110 <= carbon <= 120
+    assert [path for path in paths if path.startswith("carbon_intensity/")] != []
+    assert verify(tmp_path / "run.zip").is_equal

@@ -175,3 +175,11 @@ def test_predictions_are_for_the_newest_of_a_name(landing: Path, tmp_path: Path)
     drop_predictions("d", csv_file(tmp_path, "p\nx\n", "p.csv"), landing, run_uuid="r1")
     [row] = rows_of(landing, "ml_predictions")
     assert row["dataset_id"] == stable_id("d", hashlib.sha256(newer.read_bytes()).hexdigest()[:32])
+
+
+def test_predictions_for_numbered_samples_say_which_they_are_for(tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    drop_dataset("n", csv_file(tmp_path, "id,a\n5,1\n7,2\n"), landing, index="id")
+    with pytest.raises(BadTable, match="2 predictions for 2 numbered samples of n; say by a column sample_index"):
+        drop_predictions("n", csv_file(tmp_path, "p\nx\ny\n", "p.csv"), landing, run_uuid="r1")
+    assert drop_predictions("n", csv_file(tmp_path, "id,p\n7,y\n", "q.csv"), landing, run_uuid="r1", index="id") == 1
