@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ OWNERS = ["team:alems"]
 STAGE_KEY = dg.AssetKey("stage")
 
 
+@cache
 def asset_key(qualified_name: str) -> dg.AssetKey:
     """The asset of a table: its name in main, schema and name elsewhere; the stage tables are one asset."""
     schema, name = sql_files.qualified(qualified_name).split(".")
