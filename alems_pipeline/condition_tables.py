@@ -12,10 +12,13 @@ import duckdb
 
 from alems_pipeline import sql_files
 from alems_pipeline.sql_files import SqlFile, sql_text
-from collectors.contract import RUN_CONDITIONS
+from collectors.contract import REJECTS, RUN_CONDITIONS
 from collectors.contract_conditions import CONDITION_DATASETS, VALUE_COLUMNS
 
 SCHEMA: Final = "rcdb"
+_OF_A_STORE: Final = [
+    dataset for dataset in CONDITION_DATASETS if "schema_name" in dataset.column_names and dataset not in REJECTS
+]
 _IN_SCHEMA: Final = re.compile(rf"\b{SCHEMA}\.")
 _NAMES, _VALUES = "{condition names}", "{condition values}"
 
@@ -45,8 +48,7 @@ def in_every_schema(con: duckdb.DuckDBPyConnection, file: SqlFile) -> Iterator[S
         yield file
         return
     stores = con.execute(
-        "SELECT schema_name FROM stage.rcdb_runs UNION SELECT schema_name FROM stage.rcdb_condition_types "
-        "UNION SELECT schema_name FROM stage.rcdb_schema_versions ORDER BY ALL"
+        " UNION ".join(f"SELECT schema_name FROM stage.{dataset.name}" for dataset in _OF_A_STORE) + " ORDER BY ALL"
     ).fetchall()
     for schema in dict.fromkeys([SCHEMA, *(name for (name,) in stores)]):
         yield in_schema(file, schema)
