@@ -228,7 +228,16 @@ def _write_whole(table: pa.Table, path: Path) -> None:
     part = path.with_name(path.name + TMP_SUFFIX)
     try:
         with part.open("xb") as file:
-            pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP_ROWS, write_page_checksum=True)
+            # Of numbers a dictionary is built in vain: most are all different.
+            texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
+            pq.write_table(
+                table,
+                file,
+                compression="zstd",
+                row_group_size=ROW_GROUP_ROWS,
+                use_dictionary=texts,
+                write_page_checksum=True,
+            )
             file.flush()
             os.fsync(file.fileno())
         part.rename(path)
