@@ -20,6 +20,10 @@ RUN_IDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:alems-pipeline:runs")
 MAX_ALIKE: Final = 8
 """Of more things of one kind in one place the tree shows these, and counts the rest."""
 
+UNFINISHED: Final = ("RUNNING", "SCHEDULED")
+ENDINGS: Final = {"FAILED": "FAIL", "KILLED": "ABORT"}
+"""States of runs as MLflow calls them, and the events that OpenLineage has for an end."""
+
 Json = dict[str, Any]
 Direction = Literal["from", "to"]
 _MACROS: Final[dict[Direction, str]] = {"from": "lineage_up", "to": "lineage_down"}
@@ -108,18 +112,21 @@ def _name(node: Json) -> str:
 
 
 def events(con: duckdb.DuckDBPyConnection, run: str | None = None) -> Iterator[Json]:
-    """OpenLineage events: one for each dataset, and one for each run, or for one run and the datasets that it read.
+    """OpenLineage events of the datasets and of all runs, or of one run and the datasets that it read.
 
-    A run's inputs are the datasets and landing files that it was made from, its outputs what it left.
+    A run has one for its start, where that is known, and one for its end, where it has ended. Its inputs are the
+    datasets and landing files that it was made from, its outputs what it left.
     """
     datasets = _datasets(con)
     rows = con.execute(
         "SELECT l.id, l.system, l.label, l.began_at, l.landing_files, l.datasets, l.artifacts, l.model_versions, "
-        "l.from_runs, l.commits, make_timestamptz(r.end_time_ns // 1000) AS ended_at, r.quality_flags, "
+        "l.from_runs, coalesce(make_timestamptz(r.end_time_ns // 1000), m.ended_at) AS ended_at, "
+        "coalesce(m.status, CASE WHEN contains(r.quality_flags, '\"run_failed\"') THEN 'FAILED' "
+        "WHEN contains(r.quality_flags, '\"run_partial\"') THEN 'KILLED' END) AS status, "
         "r.total_energy_uj, r.dynamic_energy_uj, r.energy_source, r.is_estimated, e.name AS experiment, "
         "e.task_name, r.workflow_type "
         "FROM main.v_run_lineage AS l LEFT JOIN main.runs AS r ON l.id = r.run_id::VARCHAR "
-        "LEFT JOIN main.experiments AS e ON e.exp_id = r.exp_id "
+        "LEFT JOIN main.experiments AS e ON e.exp_id = r.exp_id LEFT JOIN mlflow.runs AS m ON m.run_uuid = l.id "
         "WHERE ? IS NULL OR l.id = ? ORDER BY l.began_at, l.id",
         [run, run],
     )
@@ -131,7 +138,12 @@ def events(con: duckdb.DuckDBPyConnection, run: str | None = None) -> Iterator[J
             yield _dataset_event(dataset)
     jobs = {one["id"]: one for one in runs}
     for one in runs:
-        yield _run_event(one, datasets, jobs)
+        end = _run_event(one, datasets, jobs)
+        if one["began_at"] is not None:
+            start: Json = {"eventType": "START", "eventTime": _iso(one["began_at"]), "inputs": [], "outputs": []}
+            yield end | start
+        if one["status"] not in UNFINISHED:
+            yield end
 
 
 def _datasets(con: duckdb.DuckDBPyConnection) -> dict[str, Json]:
@@ -162,7 +174,6 @@ def _dataset(dataset: Json) -> Json:
 
 
 def _run_event(run: Json, datasets: Mapping[str, Json], runs: Mapping[str, Json]) -> Json:
-    failed = any(flag in (run["quality_flags"] or "") for flag in ('"run_failed"', '"run_partial"'))
     began, ended = _iso(run["began_at"]), _iso(run["ended_at"] or run["began_at"])
     facets: Json = {}
     if began:
@@ -178,7 +189,7 @@ def _run_event(run: Json, datasets: Mapping[str, Json], runs: Mapping[str, Json]
     job: Json = {"namespace": NAMESPACE, "name": _job(run), "facets": {}}
     return {
         "eventTime": ended or _iso(datetime.fromtimestamp(0, UTC)),
-        "eventType": "FAIL" if failed else "COMPLETE",
+        "eventType": ENDINGS.get(run["status"], "COMPLETE"),
         "producer": PRODUCER,
         "schemaURL": f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent",
         "run": {"runId": run_uuid(run["id"]), "facets": facets},

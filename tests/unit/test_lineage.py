@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,9 @@ def test_openlineages_own_client_makes_the_same_events(example_home: Path, con: 
     """Each event is taken apart, made again by the classes of the client, which check it, and is the same JSON then."""
     lines = [json.loads(line) for line in run_command(example_home, "--openlineage").splitlines()]
     runs = [one for one in lines if "run" in one]
-    assert len(runs) == 41
+    assert (
+        [one["eventType"] for one in runs].count("START") == [one["eventType"] for one in runs].count("COMPLETE") == 41
+    )
     assert len(lines) - len(runs) == 1
     for event in lines:
         again = made_again(event)
@@ -76,7 +79,8 @@ def test_openlineages_own_client_makes_the_same_events(example_home: Path, con: 
 
 
 def test_an_event_names_the_run_its_data_and_its_energy(con: duckdb.DuckDBPyConnection) -> None:
-    [event] = [one for one in events(con, TRACKED_RUN) if "run" in one]
+    [start, event] = [one for one in events(con, TRACKED_RUN) if "run" in one]
+    assert (start["eventType"], event["eventType"], start["run"]) == ("START", "COMPLETE", event["run"])
     assert event["run"]["runId"] == str(uuid.UUID(TRACKED_RUN))
     assert "shapes" in [one["name"] for one in event["inputs"]]
     assert "m/2" in [one["name"] for one in event["outputs"]]
@@ -84,7 +88,9 @@ def test_an_event_names_the_run_its_data_and_its_energy(con: duckdb.DuckDBPyConn
         "SELECT run_id::VARCHAR, total_energy_uj, make_timestamptz(start_time_ns // 1000) FROM runs "
         "ORDER BY start_time_ns LIMIT 1"
     ).fetchall()
-    [measured] = events(con, run_id)
+    [start, measured] = events(con, run_id)
+    assert start["eventTime"] == f"{began:%Y-%m-%dT%H:%M:%SZ}"
+    assert measured["eventTime"] > start["eventTime"]
     assert measured["run"]["runId"] == run_uuid(run_id)
     assert measured["run"]["facets"]["alems_energy"]["total_energy_uj"] == energy
     assert measured["run"]["facets"]["nominalTime"]["nominalStartTime"] == f"{began:%Y-%m-%dT%H:%M:%SZ}"
