@@ -69,9 +69,7 @@ def test_openlineages_own_client_makes_the_same_events(example_home: Path, con: 
     """Each event is taken apart, made again by the classes of the client, which check it, and is the same JSON then."""
     lines = [json.loads(line) for line in run_command(example_home, "--openlineage").splitlines()]
     runs = [one for one in lines if "run" in one]
-    assert (
-        [one["eventType"] for one in runs].count("START") == [one["eventType"] for one in runs].count("COMPLETE") == 41
-    )
+    assert Counter(one["eventType"] for one in runs) == {"START": 41, "COMPLETE": 41}
     assert len(lines) - len(runs) == 1
     for event in lines:
         again = made_again(event)
