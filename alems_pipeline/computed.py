@@ -15,11 +15,19 @@ def fill(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
     if file.qualified_name in _ROWS:
         rows = _ROWS[file.qualified_name](con)
         if rows.height:
-            con.register("computed_rows", rows.to_arrow())
-            con.execute(f"INSERT INTO {file.qualified_name} BY NAME SELECT * FROM computed_rows")
-            con.unregister("computed_rows")
+            insert(con, file.qualified_name, rows)
     elif file.qualified_name in _FILLS:
         _FILLS[file.qualified_name](con, file)
+
+
+def insert(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
+    """Insert rows by the names of their columns.
+
+    DuckDB finds the rows by the name of the variable: registered, they would be kept until the transaction ends, and a
+    million rows that come in portions would all be in memory at once.
+    """
+    computed_rows = rows.to_arrow()  # noqa: F841
+    con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM computed_rows")
 
 
 # Imported where they are needed: SciPy and Polars' parts take long to load, and most commands do without.

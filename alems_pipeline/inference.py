@@ -3,12 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
-from typing import Final
+from typing import Final, TypeVar
 
 import duckdb
 import polars as pl
 
+from alems_pipeline import computed
 from alems_pipeline.benchmarks.bulk import map_benchmark_rows
 from alems_pipeline.benchmarks.flat_tables import json_object
 from alems_pipeline.benchmarks.mapping import Mapped, SkipTracker, map_agg_eval_row, map_eval_row
@@ -31,7 +33,8 @@ ORIGIN: Final = (
 )
 PLACE: Final = ("landing_date", "workflow_run_id", "artifact_path", "row_index", "recorded_at", "created_at")
 
-MapRows = Callable[[pl.DataFrame, Registry], pl.DataFrame]
+_T = TypeVar("_T")
+MapRows = Callable[[pl.DataFrame, Registry], tuple[pl.DataFrame, SkipTracker]]
 
 
 # ---- mapped artifacts, kept day by day -------------------------------------------------------------------------------
@@ -39,14 +42,7 @@ MapRows = Callable[[pl.DataFrame, Registry], pl.DataFrame]
 
 def fill_mapped_rows(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
     """Map the benchmark rows of days that have changed, and tell which of several rows of one point counts."""
-
-    def map_rows(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
-        tracker = SkipTracker()
-        mapped = _benchmark_rows(rows, tracker, registry)
-        _note_unknown_metrics(con, mapped, tracker)
-        return mapped
-
-    if _map_stale_days(con, file, ("benchmark",), map_rows):
+    if _map_stale_days(con, file, ("benchmark",), _benchmark_rows):
         con.execute(_UNKNOWN_METRICS_OF_NO_DAY)
         con.execute(_MARK_CURRENT)
 
@@ -68,10 +64,9 @@ def _map_stale_days(con: duckdb.DuckDBPyConnection, file: SqlFile, kinds: tuple[
             con.execute(
                 "DELETE FROM ops.unknown_metrics WHERE landing_date IN (SELECT landing_date FROM stale_mapped_days)"
             )
-        for rows in _portions(con, wanted):
-            con.register("mapped_portion", map_rows(rows, registry).to_arrow())
-            con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM mapped_portion")
-            con.unregister("mapped_portion")
+        for mapped, tracker in _mapped_ahead(_portions(con, wanted), lambda rows: map_rows(rows, registry)):
+            computed.insert(con, table, mapped)
+            _note_unknown_metrics(con, mapped, tracker)
         con.execute(
             "DELETE FROM ops.mapped_days WHERE table_name = ? "
             "AND landing_date IN (SELECT landing_date FROM stale_mapped_days)",
@@ -135,19 +130,34 @@ def _portions(con: duckdb.DuckDBPyConnection, kinds: str) -> Iterator[pl.DataFra
     con.execute("DROP TABLE mapped_portions")
 
 
-def _benchmark_rows(rows: pl.DataFrame, tracker: SkipTracker, registry: Registry) -> pl.DataFrame:
+def _mapped_ahead(portions: Iterator[pl.DataFrame], map_rows: Callable[[pl.DataFrame], _T]) -> Iterator[_T]:
+    """The portions mapped, each while the caller stores the one before: reading and storing keep one core busy."""
+    with ThreadPoolExecutor(1) as pool:
+        pending: Future[_T] | None = None
+        for rows in portions:
+            ahead = pool.submit(map_rows, rows)
+            if pending is not None:
+                yield pending.result()
+            pending = ahead
+        if pending is not None:
+            yield pending.result()
+
+
+def _benchmark_rows(rows: pl.DataFrame, registry: Registry) -> tuple[pl.DataFrame, SkipTracker]:
+    tracker = SkipTracker()
     named = rows.rename({"artifact_path": "name", "options_json": "options"})
     mapped = map_benchmark_rows(named.select("raw", "name", "options"), tracker, registry)
     config = list(registry.config_columns)
     is_kept = pl.col("reason").is_null()
-    return pl.concat([_placed(rows).select(PLACE), mapped], how="horizontal").with_columns(
+    whole = pl.concat([_placed(rows).select(PLACE), mapped], how="horizontal").with_columns(
         _ids_of(mapped, config, is_kept).alias("config_id"),
         pl.when(is_kept & (pl.col("n_successful") == 0)).then(pl.lit(NO_REQUEST)).alias("error"),
         pl.lit(True).alias("is_current"),
     )
+    return whole, tracker
 
 
-def _evals(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+def _evals(rows: pl.DataFrame, registry: Registry) -> tuple[pl.DataFrame, SkipTracker]:
     """Evaluations are few: one at a time, by the scalar functions."""
     found: list[dict[str, object]] = []
     for *values, raw in _placed(rows).select(*PLACE, "raw").iter_rows():
@@ -169,7 +179,7 @@ def _evals(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
         **dict.fromkeys(("isl", "osl", "conc"), pl.Int64()),
         **dict.fromkeys(text, pl.String()),
     }
-    return pl.DataFrame(found, schema=schema)
+    return pl.DataFrame(found, schema=schema), SkipTracker()
 
 
 def _eval(content: dict[str, object]) -> tuple[dict[str, object], list[Mapped]]:
