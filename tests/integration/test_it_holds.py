@@ -265,7 +265,7 @@ def test_disk_full_during_a_lake_write_and_a_publish(tmp_path: Path) -> None:
     reference = warehouse_with(landing, tmp_path / "reference")
     materialize(reference)
     expected = table_hashes(Warehouse(reference).published_path)
-    with small_disk(tmp_path / "disk", 120) as disk:
+    with small_disk(tmp_path / "disk", 250) as disk:
         home = warehouse_with(landing, disk)
         warehouse = Warehouse(home)
         with warehouse.write() as con:
