@@ -11,7 +11,7 @@ from typing import Final
 import duckdb
 
 from alems_pipeline import sql_files
-from alems_pipeline.sql_files import SqlFile, sql_text
+from alems_pipeline.sql_files import SqlFile, quoted, sql_text
 from collectors.contract import REJECTS, RUN_CONDITIONS
 from collectors.contract_conditions import CONDITION_DATASETS, VALUE_COLUMNS
 
@@ -25,8 +25,10 @@ _NAMES, _VALUES = "{condition names}", "{condition values}"
 
 def build(con: duckdb.DuckDBPyConnection, file: SqlFile, code: str) -> None:
     """Make a table or view in every schema where what it is made from has changed. `code`: the version of the code."""
-    made_from = sql_files.digest(code, *_fingerprint(con))
+    landed = _fingerprint(con)
     for one in in_every_schema(con, file):
+        # What it reads may have been made of older rows, where somebody had only a part of the tables made.
+        made_from = sql_files.digest(code, *landed, *sql_files.made_of(con, one, SCHEMA))
         made = con.execute(
             "SELECT code_hash FROM ops.kept_tables WHERE table_name = ?", [one.qualified_name]
         ).fetchall()
@@ -68,7 +70,7 @@ def _fingerprint(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
     """What has landed of conditions, and which runs there are: stage rows are a function of these."""
     datasets = [dataset.name for dataset in (*CONDITION_DATASETS, RUN_CONDITIONS)]
     [landed] = con.execute(
-        "SELECT count(*), bit_xor(hash(path, bytes)) FROM ops.landing_files "
+        "SELECT count(*), bit_xor(hash(path, bytes, n_rows, created_at)) FROM ops.landing_files "
         "WHERE status = 'accepted' AND list_contains(?, dataset)",
         [datasets],
     ).fetchall()
@@ -102,10 +104,6 @@ def _wide_columns(con: duckdb.DuckDBPyConnection, schema: str) -> list[tuple[str
 
 def _with_columns(text: str, columns: list[tuple[str, str, str]]) -> str:
     """The text with a column for each condition in the place of {condition names} and {condition values}."""
-    names = [f'wide.c{place} AS "{_quoted(name)}"' for place, (name, _, _) in enumerate(columns)]
+    names = [f"wide.c{place} AS {quoted(name)}" for place, (name, _, _) in enumerate(columns)]
     values = [f"{value} AS c{place}" for place, (_, value, _) in enumerate(columns)]
     return text.replace(_NAMES, ",\n    ".join(names)).replace(_VALUES, ",\n        ".join(values))
-
-
-def _quoted(name: str) -> str:
-    return name.replace('"', '""')

@@ -254,6 +254,14 @@ def verify(path: Path, on_step: Callable[[str], None] = lambda step: None) -> Ve
         for name, ours in _versions().items()
         if (theirs := manifest["versions"].get(name)) != ours
     ]
+    if manifest["versions"].get("table_code") == _versions()["table_code"]:
+        verdict.damage += [
+            f"{name}: not the SQL of its version"
+            for name, text in _sources().items()
+            if members.get(name) != text.encode()
+        ]
+    if verdict.damage:
+        return verdict
     on_step("figures")
     computed = _computed_anew(members, verdict.runs)
     verdict.differences = _differences(figures, computed)
@@ -313,6 +321,8 @@ def _parsed(path: Path, members: Mapping[str, bytes], verdict: Verdict) -> tuple
             parsed.append(json.loads(data))
         except (ValueError, RecursionError) as error:
             raise NoEvidence(f"{path}: {name} is no JSON ({error})") from error
+        if _json(parsed[-1]) != data:  # a key that stands twice would show a reader another value than it shows us
+            verdict.damage.append(f"{name}: not written as `alems evidence` writes it")
     manifest, figures = parsed
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise NoEvidence(f"{path}: its format is not {FORMAT}; verify it with the version of alems that made it")
@@ -390,6 +400,8 @@ def _differences(given: Figures, computed: Figures) -> list[str]:
     found = []
     for table in TABLES:
         ours, theirs = (_by_key(rows.get(table, []), table) for rows in (computed, given))
+        if (n_twice := len(given.get(table, [])) - len(theirs)) > 0:
+            found.append(f"{table}: {n_twice} more row(s) in the bundle than there are keys")
         for key in sorted(ours.keys() | theirs.keys()):
             name = f"{table} {key}"
             if key not in ours or key not in theirs:

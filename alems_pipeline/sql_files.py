@@ -162,11 +162,21 @@ def comment(con: duckdb.DuckDBPyConnection, files: Iterable[SqlFile]) -> None:
         columns = {row[0] for row in con.execute(f"DESCRIBE {file.qualified_name}").fetchall()}
         statements = [f"COMMENT ON {file.kind.upper()} {file.qualified_name} IS {sql_text(file.description)}"]
         statements += [
-            f'COMMENT ON COLUMN {file.qualified_name}."{column}" IS {sql_text(doc)}'
+            f"COMMENT ON COLUMN {file.qualified_name}.{quoted(column)} IS {sql_text(doc)}"
             for column, doc in file.column_docs.items()
             if column in columns
         ]
         con.execute(";".join(statements))
+
+
+def made_of(con: duckdb.DuckDBPyConnection, file: SqlFile, family: str) -> list[str]:
+    """From what the kept tables that a file reads were made; in `depends` they stand in the schema `family`."""
+    names = (qualified(name).split(".") for name in file.depends)
+    read = [f"{file.schema}.{table}" for schema, table in names if schema == family]
+    rows = con.execute(
+        "SELECT code_hash FROM ops.kept_tables WHERE list_contains(?, table_name) ORDER BY table_name", [read]
+    ).fetchall()
+    return [code_hash for (code_hash,) in rows]
 
 
 def run_ddl(con: duckdb.DuckDBPyConnection) -> None:
@@ -241,6 +251,11 @@ def _column_docs(text: str, *, of_view: bool) -> dict[str, str]:
 
 def qualified(name: str) -> str:
     return name if "." in name else f"main.{name}"
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it, whatever stands in it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def sql_text(text: str) -> str:

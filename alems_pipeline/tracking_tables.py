@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 
 from alems_pipeline import sql_files
-from alems_pipeline.sql_files import SqlFile, sql_text
+from alems_pipeline.sql_files import SqlFile, quoted, sql_text
 from collectors.contract_tracking import TRACKING_DATASETS
 
 SCHEMA: Final = "mlflow"
@@ -27,8 +27,10 @@ _IN_SCHEMA: Final = re.compile(rf"(?<!['\w]){SCHEMA}\.")
 
 def build(con: duckdb.DuckDBPyConnection, file: SqlFile, code: str) -> None:
     """Make a table or view for every store, unless nothing has changed. `code`: the version of the code."""
-    made_from = sql_files.digest(code, *_landed(con))
+    landed = _landed(con)
     for one in in_every_schema(con, file):
+        # What it reads may have been made of older rows, where somebody had only a part of the tables made.
+        made_from = sql_files.digest(code, *landed, *sql_files.made_of(con, one, SCHEMA))
         name = one.qualified_name
         made = con.execute("SELECT code_hash FROM ops.kept_tables WHERE table_name = ?", [name]).fetchall()
         if made == [(made_from,)]:
@@ -61,7 +63,7 @@ def _landed(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [
         str(row)
         for row in con.execute(
-            "SELECT count(*), bit_xor(hash(path, bytes)) FROM ops.landing_files "
+            "SELECT count(*), bit_xor(hash(path, bytes, n_rows, created_at)) FROM ops.landing_files "
             "WHERE status = 'accepted' AND list_contains(?, dataset)",
             [datasets],
         ).fetchall()
@@ -104,10 +106,6 @@ def _with_columns(con: duckdb.DuckDBPyConnection, file: SqlFile) -> SqlFile:
             "WHERE kind = ? AND column_name IS NOT NULL ORDER BY column_name",
             [kind],
         ).fetchall()
-        listed = "".join(f", {sql_text(key)} AS {_quoted(column)}" for key, column in columns)
+        listed = "".join(f", {sql_text(key)} AS {quoted(column)}" for key, column in columns)
         text = text.replace(f"{{{kind}}}", listed)
     return replace(file, text=text)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -19,6 +19,7 @@ from typing import IO, Final
 MIB: Final = 1024**2
 MAX_NAME: Final = 1_000
 END_RECORD: Final = struct.Struct("<4s4H2LH")  # of a ZIP: signature, four counts, size and place of its directory, …
+ZIP64_LOCATOR_BYTES: Final = 20
 LONGEST_COMMENT: Final = 65_535
 DIRECTORY_ENTRY_BYTES: Final = 512  # of a ZIP's directory: 46 and the name; a path of CI is far shorter
 
@@ -132,6 +133,8 @@ class ArtifactFiles:
                 raise _Refused(f"more than {self.limits.depth} ZIPs deep; unpack the outer ones")
             self._check_directory(content)
             with zipfile.ZipFile(content) as archive:
+                if len(archive.infolist()) > self.limits.members:  # the end record may say less
+                    raise _Refused(f"more than {self.limits.members} members; give it in parts")
                 yield from self._of_members(archive, path, modified, depth)
         except _Refused as reason:
             self.refuse(str(path), str(reason))
@@ -179,6 +182,8 @@ class ArtifactFiles:
         content.seek(0)
         if start < 0 or len(end) - start < END_RECORD.size:
             raise _Refused("no readable ZIP (no end record); it is truncated or no ZIP, fetch it again")
+        if end[max(0, start - ZIP64_LOCATOR_BYTES) : start].startswith(b"PK\x06\x07"):  # its record overrules this one
+            raise _Refused("a ZIP64 archive, which only more than 4 GB or 65,535 members need; give it in parts")
         _, _, _, _, members, directory_bytes, _, _ = END_RECORD.unpack_from(end, start)
         if members > self.limits.members or directory_bytes > self.limits.members * DIRECTORY_ENTRY_BYTES:
             raise _Refused(f"{members} members, more than {self.limits.members}; give it in parts")
@@ -211,6 +216,9 @@ def _check_member(member: zipfile.ZipInfo, seen: set[str]) -> None:
         raise _Refused("its path leads out of the ZIP; such members are not read")
     if stat.S_ISLNK(member.external_attr >> 16):
         raise _Refused("a link in a ZIP; links are not followed")
+    # Of other methods Python inflates a block whole before it looks at the size that was declared.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _Refused("compressed by another method than deflate; pack it anew")
     if member.flag_bits & 1:
         raise _Refused("encrypted; give it without a password")
     if name in seen:

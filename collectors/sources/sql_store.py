@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -144,6 +144,8 @@ def open_store(url: str, scratch: Path) -> Iterator[SqlStore]:
 
     `scratch`: where a SQLite file that a crash has left is repaired, in a copy. Raises StoreUnreadable.
     """
+    if "://" not in url and re.search(r"\bpassword\s*=", url):
+        raise StoreUnreadable("what was given is no URL, and holds a password; write postgresql://user@host/database")
     engine, rest = _split(url)
     if engine == "sqlite":
         with _open_sqlite(Path(rest), scratch) as store:
@@ -245,15 +247,20 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _without_user(rest: str) -> str:
-    return rest.partition("?")[0].rpartition("@")[2]
+    """Host and database. A password may hold ? and @ as they are: all before the last @ of either part is left out."""
+    before, _, options = rest.partition("?")
+    return before.rpartition("@")[2] if "@" in before else options.rpartition("@")[2].partition("?")[0] or before
 
 
 def _secrets(url: str) -> list[str]:
-    """What must not be shown of a URL, the longest first."""
-    try:
-        split = urlsplit(url)
-        given = [split.password or "", *re.findall(r"(?:^|&)password=([^&]*)", split.query)]
-    except ValueError:  # no URL: the driver will say so, and quote it
-        given = []
+    """What must not be shown of a URL, the longest first; a driver may quote any part of it."""
+    rest = url.partition("://")[2]
+    user, _, _ = rest.rpartition("@")
+    password = user.partition(":")[2]
+    given = [
+        password,
+        *(part for part in password.split("@") if len(part) > 2),
+        *re.findall(r"(?:[?&])(?:ssl)?password=([^&]*)", rest),
+    ]
     found = {text for one in given if one for text in (one, unquote(one))}
     return sorted({url, *found}, key=len, reverse=True)

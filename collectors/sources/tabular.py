@@ -9,6 +9,7 @@ import json
 import math
 import re
 import socket
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 
 from collectors.contract_datasets import ML_DATASET_RECORDS, ML_PREDICTIONS, ML_SAMPLES, ML_TARGETS
 from collectors.dataset import Dataset
-from collectors.drop import Drop, drop_rows
+from collectors.drop import MAX_ROWS, MAX_SECONDS, Drop, drop_rows
 from collectors.ids import stable_id
 
 SOURCE_SYSTEM: Final = "alems-collect"
@@ -159,7 +160,7 @@ def drop_predictions(
         )
     now = datetime.now(UTC)
     seen: set[int] = set()
-    with _Drops(landing, now) as drops:
+    with _Drops(landing, now, whole=True) as drops:  # a part of the predictions would give false metrics
         for first, batch in table.batches():
             indexes = _indexes(path, batch, index, first, seen)
             of_all = {
@@ -267,18 +268,23 @@ def _first_line(error: Exception) -> str:
 
 
 class _Drops:
-    """The drops of one collection; written when the last row is there."""
+    """The drops of one collection; written when the last row is there.
 
-    def __init__(self, landing: Path, now: datetime) -> None:
+    A long one is written in parts before: its rows count only with a record that is dropped last. `whole`: one file.
+    """
+
+    def __init__(self, landing: Path, now: datetime, *, whole: bool = False) -> None:
         self._landing = landing
         self._now = now
+        self._max_rows, self._max_seconds = (sys.maxsize, math.inf) if whole else (MAX_ROWS, MAX_SECONDS)
         self._drops: dict[str, Drop] = {}
 
     def of(self, dataset: Dataset) -> Drop:
         if dataset.name not in self._drops:
             self._drops[dataset.name] = Drop(
-                self._landing, dataset, host=socket.gethostname(), producer=PRODUCER, date=self._now.date()
-            )
+                self._landing, dataset, host=socket.gethostname(), producer=PRODUCER, date=self._now.date(),
+                max_rows=self._max_rows, max_seconds=self._max_seconds,
+            )  # fmt: skip
         return self._drops[dataset.name]
 
     def __enter__(self) -> "_Drops":

@@ -13,6 +13,13 @@ WITH attempts AS (
             ORDER BY date, coalesce(run_started_at, created_at), github_run_id NULLS FIRST, run_name, run_attempt
         ) AS age
     FROM inference.workflow_runs
+    -- An attempt of which only a log or the run's record landed has no say over the points of the one before.
+    SEMI JOIN (
+        SELECT workflow_run_id
+        FROM inference.mapped_rows
+        WHERE reason IS NULL AND is_current
+    ) AS with_rows
+        ON with_rows.workflow_run_id = workflow_runs.workflow_run_id
     WHERE date <= as_of
 ),
 -- All attempts of a run have the date and age of the latest one: together they are one snapshot.

@@ -62,13 +62,13 @@ WITH found AS (
     FROM ml.predictions
     WHERE model_name IS NOT NULL
     UNION ALL
-    SELECT 'experiment', store || '/' || experiment_id, name, 'mlflow', make_timestamptz(creation_time * 1000)
+    SELECT 'experiment', store || '/' || experiment_id, name, 'mlflow', ops.time_of_ms(creation_time)
     FROM stage.mlflow_experiments
     UNION ALL
-    SELECT 'run', run_uuid, name, 'mlflow', make_timestamptz(start_time * 1000)
+    SELECT 'run', run_uuid, name, 'mlflow', ops.time_of_ms(start_time)
     FROM stage.mlflow_runs
     UNION ALL
-    SELECT 'artifact', artifact_uri, artifact_uri, 'mlflow', make_timestamptz(start_time * 1000)
+    SELECT 'artifact', artifact_uri, artifact_uri, 'mlflow', ops.time_of_ms(start_time)
     FROM stage.mlflow_runs
     WHERE artifact_uri IS NOT NULL
     UNION ALL
@@ -94,7 +94,7 @@ WITH found AS (
         CASE WHEN store = 'mlflow' THEN name ELSE store || '/' || name END,
         name,
         'mlflow',
-        make_timestamptz(creation_time * 1000)
+        ops.time_of_ms(creation_time)
     FROM stage.mlflow_registered_models
     UNION ALL
     SELECT
@@ -102,7 +102,7 @@ WITH found AS (
         CASE WHEN store = 'mlflow' THEN name ELSE store || '/' || name END,
         name,
         'mlflow',
-        make_timestamptz(creation_time * 1000)
+        ops.time_of_ms(creation_time)
     FROM stage.mlflow_model_versions
     UNION ALL
     SELECT
@@ -110,7 +110,7 @@ WITH found AS (
         CASE WHEN store = 'mlflow' THEN '' ELSE store || '/' END || name || '/' || version,
         name || ' ' || version,
         'mlflow',
-        make_timestamptz(creation_time * 1000)
+        ops.time_of_ms(creation_time)
     FROM stage.mlflow_model_versions
     UNION ALL
     SELECT 'run', schema_name || ':' || number, schema_name || ' ' || number, 'rcdb', started

@@ -2,12 +2,18 @@
 -- type or a hw_key. Of several curves of one name the one with the most tokens per GPU there.
 -- depends: inference.interpolated_metrics
 CREATE OR REPLACE MACRO inference.compare_hardware(hw_a, hw_b) AS TABLE
-WITH best AS (
-    SELECT
-        CASE WHEN hw_a IN (hardware, hw_key) THEN 'a' ELSE 'b' END AS side,
-        *
+WITH named AS (
+    SELECT 'a' AS side, *
     FROM inference.interpolated_metrics
-    WHERE is_latest AND (hw_a IN (hardware, hw_key) OR hw_b IN (hardware, hw_key)) AND tput_per_gpu IS NOT NULL
+    WHERE is_latest AND hw_a IN (hardware, hw_key) AND tput_per_gpu IS NOT NULL
+    UNION ALL
+    SELECT 'b' AS side, *
+    FROM inference.interpolated_metrics
+    WHERE is_latest AND hw_b IN (hardware, hw_key) AND tput_per_gpu IS NOT NULL
+),
+best AS (
+    SELECT *
+    FROM named
     QUALIFY row_number() OVER (
         PARTITION BY side, model, isl, osl, precision, interactivity
         ORDER BY tput_per_gpu DESC, hw_key

@@ -1,6 +1,6 @@
 -- How the time of each run with LLM calls divides between the agent, local inference and waiting. Runs whose
--- orchestration takes more than five times their compute are left out, as A-LEMS does.
--- depends: runs, experiments, llm_interactions
+-- orchestration takes more than five times the compute time that their source gave are left out, as A-LEMS does.
+-- depends: runs, experiments, llm_interactions, stage.runs
 CREATE OR REPLACE VIEW main.research_metrics_view AS
 WITH calls AS (
     SELECT
@@ -29,5 +29,7 @@ SELECT
 FROM main.runs AS runs
 JOIN main.experiments AS experiments ON experiments.exp_id = runs.exp_id
 JOIN calls ON calls.run_id = runs.run_id
+JOIN stage.runs AS given ON given.run_id = runs.run_id
 WHERE (calls.total_llm_compute_ms > 0 OR calls.total_wait_ms > 0)
-    AND runs.orchestration_cpu_ms <= 5 * runs.compute_time_ms;
+    -- Where the source gave none, the sum over the calls stands in, which is no measure of the whole run.
+    AND NOT coalesce(runs.orchestration_cpu_ms > 5 * given.compute_time_ms, FALSE);

@@ -261,3 +261,25 @@ def spoken(sequence: list[Statement]) -> list[Statement]:
         last_of_store = statement[1] if statement[0] == "store" else last_of_store
         kept.append(statement)
     return kept
+
+
+def test_a_table_made_alone_is_made_again_with_what_it_reads(con: duckdb.DuckDBPyConnection) -> None:
+    """As when somebody materialises one table in the UI while new rows have landed."""
+    make(con, [1])
+    con.execute("INSERT INTO stage.rcdb_runs BY NAME SELECT * REPLACE (2 AS number) FROM stage.rcdb_runs")
+    con.execute(
+        "INSERT INTO ops.landing_files BY NAME SELECT 'new' AS path, 'rcdb_runs' AS dataset, 1 AS bytes, "
+        "'accepted' AS status"
+    )
+    by_name = {file.name: file for file in CORE}
+    condition_tables.build(con, by_name["conditions"], "test")
+    before = con.execute("SELECT code_hash FROM ops.kept_tables WHERE table_name = 'rcdb.conditions'").fetchall()
+    for file in CORE:
+        condition_tables.build(con, file, "test")
+    assert (
+        con.execute("SELECT code_hash FROM ops.kept_tables WHERE table_name = 'rcdb.conditions'").fetchall() != before
+    )
+    made = con.execute("SELECT * FROM ops.kept_tables ORDER BY ALL").fetchall()
+    for file in CORE:
+        condition_tables.build(con, file, "test")
+    assert con.execute("SELECT * FROM ops.kept_tables ORDER BY ALL").fetchall() == made

@@ -55,7 +55,7 @@ def written(path: Path, members: Members, *, with_hashes: bool = True) -> Path:
             for name, data in members.items()
             if name != "manifest.json"
         }
-        members = {**members, "manifest.json": json.dumps(manifest).encode()}
+        members = {**members, "manifest.json": evidence._json(manifest)}
     with path.open("wb") as file:
         evidence._write(file, members)
     return path
@@ -138,13 +138,33 @@ def test_a_forged_figure_is_computed_otherwise(members: Members, run_id: int, tm
     figures["runs"][0]["total_energy_uj"] += 1
     figures["run_energy"][0]["energy_source"] = "nvml"
     del figures["orchestration_tax_summary"][0]
-    forged = written(tmp_path / "forged.zip", members | {"figures.json": json.dumps(figures).encode()})
+    forged = written(tmp_path / "forged.zip", members | {"figures.json": evidence._json(figures)})
     lines = verify(forged).differences
     assert len(lines) == 3
     total = figures["runs"][0]["total_energy_uj"]
     assert lines[0] == f"runs {run_id}, total_energy_uj: {total} in the bundle, {total - 1} computed"
     assert lines[1].startswith(f"run_energy {run_id}, energy_source: nvml in the bundle, ")
     assert lines[2].endswith("not in the bundle")
+
+
+def test_a_false_row_before_the_true_one_is_seen(members: Members, tmp_path: Path) -> None:
+    figures = json.loads(members["figures.json"])
+    figures["runs"].insert(0, figures["runs"][0] | {"total_energy_uj": 1})
+    forged = written(tmp_path / "forged.zip", members | {"figures.json": evidence._json(figures)})
+    assert verify(forged).differences == ["runs: 1 more row(s) in the bundle than there are keys"]
+
+
+def test_a_key_that_stands_twice_is_seen(members: Members, tmp_path: Path) -> None:
+    text = members["figures.json"].decode()
+    doubled = text.replace('"total_energy_uj":', '"total_energy_uj": 1,\n   "total_energy_uj":', 1)
+    forged = written(tmp_path / "forged.zip", members | {"figures.json": doubled.encode()})
+    assert verify(forged).damage == ["figures.json: not written as `alems evidence` writes it"]
+
+
+def test_other_sql_under_the_same_version_is_seen(members: Members, tmp_path: Path) -> None:
+    changed = members["sql/core/runs.sql"] + b"-- and more\n"
+    forged = written(tmp_path / "forged.zip", members | {"sql/core/runs.sql": changed})
+    assert verify(forged).damage == ["sql/core/runs.sql: not the SQL of its version"]
 
 
 def test_forged_samples_give_other_figures(members: Members, run_id: int, tmp_path: Path) -> None:

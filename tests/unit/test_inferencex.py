@@ -150,9 +150,32 @@ def flipped() -> bytes:
     return bytes(content)
 
 
+def packed_by_bzip2() -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a.json", json.dumps(real_row()))
+    return sink.getvalue()
+
+
+def saying_one_member() -> bytes:
+    content = bytearray(zip_of({f"{n}.json": "{}" for n in range(51)}))
+    end = content.rfind(b"PK\x05\x06")
+    content[end + 8 : end + 12] = b"\1\0\1\0"
+    return bytes(content)
+
+
+def with_zip64_end() -> bytes:
+    content = zip_of({"a.json": real_row()})
+    end = content.rfind(b"PK\x05\x06")
+    return content[:end] + b"PK\x06\x07" + bytes(16) + content[end:]
+
+
 @pytest.mark.parametrize(
     ("content", "path", "reason"),
     [
+        (packed_by_bzip2, "a.zip/a.json", "another method than deflate"),
+        (saying_one_member, "a.zip", "more than 50 members"),
+        (with_zip64_end, "a.zip", "a ZIP64 archive"),
         (lambda: b"PK no zip", "a.zip", "no readable ZIP"),
         (lambda: b"", "a.zip", "no readable ZIP"),
         (lambda: zip_of({"a.json": real_row()})[:-30], "a.zip", "no readable ZIP"),

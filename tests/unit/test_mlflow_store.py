@@ -301,6 +301,9 @@ def test_what_is_no_store_is_said_to_be_none(landing: Path, tmp_path: Path) -> N
         "mysql://user:hushed@host/x": "mysql://host/x: only sqlite:///… and postgresql://… are read",
         "postgresql://user:hu%73hed@127.0.0.1:9/x?password=hushed": "postgresql://127.0.0.1:9/x: cannot be read",
         "postgresql://user:hushed@[half/x": "cannot be read|only sqlite",
+        "postgresql://user:pa?hushed@127.0.0.1:9/x": "^postgresql://127.0.0.1:9/x: cannot be read",
+        "postgresql://user:p@hushed@127.0.0.1:9/x": "^postgresql://127.0.0.1:9/x: cannot be read",
+        "host=127.0.0.1 password=hushed dbname=x": "is no URL, and holds a password",
     }.items():
         with pytest.raises((StoreUnreadable, ValueError), match=message) as caught:
             import_store(url, landing)

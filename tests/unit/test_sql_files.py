@@ -1,8 +1,10 @@
 """Files of sql/: each keeps to the form, reads what its header says, and makes what its name says."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from alems_pipeline import sql_files
@@ -71,6 +73,18 @@ def test_header_names_exactly_the_tables_that_the_text_reads(file: sql_files.Sql
 @pytest.mark.parametrize("file", [f for f in ALL_FILES if f.layer != "checks"], ids=lambda file: file.name)
 def test_every_column_has_its_meaning(file: sql_files.SqlFile) -> None:
     assert file.column_docs, f"{file.path}: no column has a comment"
+
+
+@pytest.mark.parametrize("name", ['beam "on"', 'x" IS NULL; DROP TABLE main.other; COMMENT ON COLUMN main.cars."id'])
+def test_a_column_of_any_name_gets_its_comment(tmp_path: Path, name: str) -> None:
+    text = "-- A car.\nCREATE OR REPLACE TABLE main.cars (\n    id INT -- car\n);\n"
+    file = replace(sql_files.parse(write(tmp_path / "core", "cars.sql", text)), column_docs={name: "it's given"})
+    with duckdb.connect() as con:
+        con.execute(f"CREATE TABLE main.other (id INT); CREATE TABLE main.cars (id INT, {sql_files.quoted(name)} INT)")
+        sql_files.comment(con, [file])
+        found = con.execute("SELECT column_name, comment FROM duckdb_columns() WHERE comment IS NOT NULL").fetchall()
+        assert found == [(name, "it's given")]
+        assert con.execute("SELECT count(*) FROM main.other").fetchall() == [(0,)]
 
 
 def test_a_file_may_be_named_with_its_schema(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -243,3 +244,10 @@ def test_research_metrics_are_of_runs_whose_orchestration_stays_below_five_times
     assert row["orchestration_cpu_ms"] == 1_500
     assert (row["ooi_time"], row["ooi_cpu"]) == (0.15, 3.75)
     assert (row["ucr"], row["network_ratio"], row["provider"]) == (0.05, 0.8, "cloud")
+
+
+def test_research_metrics_hold_the_runs_that_the_view_of_the_stores_has() -> None:
+    with closing(sqlite3.connect(DATA / "host_a.db")) as a, closing(sqlite3.connect(DATA / "host_b.db")) as b:
+        [n_a], [n_b] = (con.execute("SELECT count(*) FROM research_metrics_view").fetchone() for con in (a, b))
+    assert example_rows("SELECT count(*) AS n FROM research_metrics_view") == [{"n": n_a + n_b}]
+    assert n_a == n_b == 20
