@@ -9,7 +9,7 @@ import difflib
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from alems_pipeline.conditions.terms import Kind, Null, Operand, Truth, Undefine
 MAX_DEPTH = 100  # of nested expressions, aliases included
 MAX_NODES = 10_000  # visited, aliases included: an alias may name others that name others
 MAX_SQL = 100_000  # characters of an expression, its two predicates together
+TOO_LARGE = "the query is too large; `in [...]` is smaller than many comparisons"
 MAX_SQL_NESTING = 300  # brackets; DuckDB gives up at an expression depth of 1000
 MAX_CASES = 16  # combinations of what `a or b` as a value may be
 
@@ -126,14 +127,14 @@ class _Compiler:
     def _truth_here(self, node: ast.expr) -> Truth:
         match node:
             case ast.BoolOp(op=ast.And(), values=values):
-                truth = terms.conjunction([self._truth(value) for value in values])
+                truth = terms.conjunction(_bounded(self._truth(value) for value in values))
             case ast.BoolOp(op=ast.Or(), values=values):
-                truth = terms.disjunction([self._truth(value) for value in values])
+                truth = terms.disjunction(_bounded(self._truth(value) for value in values))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 truth = self._truth(operand).negated()
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 pairs = zip(ops, [left, *comparators[:-1]], comparators, strict=True)
-                truth = terms.conjunction([self._comparison(op, a, b) for op, a, b in pairs])
+                truth = terms.conjunction(_bounded(self._comparison(op, a, b) for op, a, b in pairs))
             case ast.Call():
                 truth = self._startswith(node)
             case ast.Name() if alias := self._texts[-1].alias_at(node):
@@ -142,7 +143,7 @@ class _Compiler:
             case _:
                 truth = _any_case([(case.when, terms.truth_of(case.value)) for case in self._cases_here(node)])
         if len(truth.true) + len(truth.false) > MAX_SQL:
-            raise Undefined("the query is too large; `in [...]` is smaller than many comparisons")
+            raise Undefined(TOO_LARGE)
         return truth
 
     def _startswith(self, node: ast.Call) -> Truth:
@@ -312,6 +313,17 @@ class _Compiler:
 
     def _error(self, problem: str, node: ast.expr) -> QueryFormatError:
         return self._texts[-1].error(problem, node)
+
+
+def _bounded(truths: Iterable[Truth]) -> list[Truth]:
+    """The truths, as long as they are not too large together: joining them takes the square of their size."""
+    taken, size = [], 0
+    for truth in truths:
+        taken.append(truth)
+        size += len(truth.true) + len(truth.false)
+        if size > MAX_SQL:
+            raise Undefined(TOO_LARGE)
+    return taken
 
 
 def _any_case(cases: Sequence[tuple[str, Truth]]) -> Truth:
