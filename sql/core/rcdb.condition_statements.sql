@@ -141,7 +141,11 @@ fitted AS (
         CASE
             WHEN types.value_type <> 'time' THEN NULL
             WHEN said.value_type = 'time' THEN said.time_value
-            ELSE try_cast(said.text_value AS TIMESTAMPTZ)
+            -- As of times that land as such: Python has none beyond its years, and infinity is no time of a run.
+            WHEN
+                try_cast(said.text_value AS TIMESTAMPTZ)
+                BETWEEN TIMESTAMPTZ '1970-01-01 00:00:00+00' AND TIMESTAMPTZ '2262-01-01 00:00:00+00'
+                THEN try_cast(said.text_value AS TIMESTAMPTZ)
         END AS time_value,
         said.recorded_at AS created,
         said.recorded_at,

@@ -150,6 +150,8 @@ def test_a_value_that_fits_the_type_is_taken(con: duckdb.DuckDBPyConnection, sta
         (written(7, "n", "float", 3.5, 1), "would lose something"), (said(7, "n", "float", 1e19, 1), "not of the type"),
         (written(7, "x", "int", 2**53 + 1, 1), "or would lose something"),
         (written(7, "flag", "string", "yes", 1), "not of the type"), (said(7, "flag", "int", 1, 1), "not of the type"),
+        (said(7, "at", "string", "20000-01-01 00:00:00+00", 1), "not of the type"),
+        (said(7, "at", "string", "infinity", 1), "not of the type"),
         (said(7, "at", "string", "noon", 1), "not of the type"), (said(7, "doc", "string", "{", 1), "not of the type"),
         (said(7, "word", "int", 1, 1), "not of the type"), (written(8, "n", "int", 1, 1), "no run has this number"),
         (written(7, "other", "int", 1, 1), "no condition type has this name"),
