@@ -2,11 +2,9 @@
 
 import csv
 import json
-import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -15,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from collectors import cli_conditions, cli_datasets, cli_inference, cli_tracking, cli_usage
+from collectors.cli_common import LandingOption, ShowProgress, landing_folder, note, progress_bar, say
 
 if TYPE_CHECKING:
     from collectors.measure import RunResult
-    from collectors.session import Progress, Session
+    from collectors.session import OnProgress, Session
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,15 +39,6 @@ class Workflow(StrEnum):
     agentic = "agentic"
 
 
-def default_landing() -> Path:
-    """landing in the folder that ALEMS_WAREHOUSE names, else in ./warehouse."""
-    return Path(os.environ.get("ALEMS_WAREHOUSE") or "warehouse") / "landing"
-
-
-LandingOption = Annotated[
-    Path | None,
-    typer.Option("--landing", help="Landing folder; default $ALEMS_WAREHOUSE/landing or ./warehouse/landing."),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON, also to a terminal.")]
 CountryOption = Annotated[str | None, typer.Option(help="ISO 3166 code of the grid region, e.g. DE.")]
 BusyWattsOption = Annotated[
@@ -65,7 +55,7 @@ def main() -> None:
     try:
         app()
     except (OSError, RuntimeError) as error:
-        _say(f"alems-collect: {_message(error)}", style="red")
+        say(f"alems-collect: {_message(error)}", style="red")
         sys.exit(1)
 
 
@@ -90,8 +80,8 @@ def baseline(
 ) -> None:
     """Measure the idle power of this host, for the runs of the next 24 hours. Leave the host alone meanwhile."""
     session = _session(landing, busy_watts, idle_watts)
-    with _progress_bar() as on_progress:
-        record = session.run_baseline(seconds=seconds, on_progress=on_progress)
+    with progress_bar() as show:
+        record = session.run_baseline(seconds=seconds, on_progress=_of_session(show))
     known = {name: value for name, value in record.items() if value is not None}
     if as_json:
         _show([known], as_json, "")
@@ -122,7 +112,7 @@ def run(
     for result in results:
         error = f", {result.error}" if result.error else ""
         samples = result.rows.get("energy_samples", 0)
-        _say(
+        say(
             f"{workflow.value} run {result.run_number} of {subject}: {result.status}{error}; {result.seconds:.2f} s, "
             f"{samples} energy samples{' (estimated)' if session.is_estimated else ''}"
         )
@@ -153,8 +143,8 @@ def compare(
         raise typer.BadParameter("--linear and --agentic each need a command")
     session = _session(landing, busy_watts, idle_watts)
     subject = Subject(experiment, task, model, provider, country)
-    with _progress_bar() as on_progress:
-        results = session.compare(subject, *commands, repeat=repeat, cooldown_s=cooldown, on_progress=on_progress)
+    with progress_bar() as show:
+        results = session.compare(subject, *commands, repeat=repeat, cooldown_s=cooldown, on_progress=_of_session(show))
     _show([_summary(result) for result in results], as_json, f"Runs of {subject}")
     sys.exit(_end(session, results))
 
@@ -170,10 +160,10 @@ def alems_store(
 
     rows: list[Row] = []
     for path in paths:
-        with _progress_bar() as on_progress:
-            summary = import_store(path, landing or default_landing(), progress=_by_table(on_progress))
-        for note in summary.notes:
-            _say(f"{path}: {note}", style="yellow")
+        with progress_bar() as show:
+            summary = import_store(path, landing_folder(landing), progress=show)
+        for message in summary.notes:
+            note(f"{path}: {message}")
         rows += [{"store": str(path), "dataset": name, "rows": count} for name, count in summary.rows.items()]
     _show(rows, as_json, "Dropped")
 
@@ -188,9 +178,9 @@ def otel(
     """Add OpenTelemetry spans of GenAI programs, as steps and LLM calls, to the measured runs that they lie in."""
     from collectors.sources.otel import import_traces
 
-    summary = import_traces(paths, landing or default_landing(), host=host)
-    for note in summary.notes:
-        _say(note, style="yellow")
+    summary = import_traces(paths, landing_folder(landing), host=host)
+    for message in summary.notes:
+        note(message)
     _show([{"dataset": name, "rows": count} for name, count in summary.rows.items()], as_json, "Dropped")
 
 
@@ -209,13 +199,13 @@ def _session(landing: Path | None, busy_watts: float, idle_watts: float) -> "Ses
         watts = ModelWatts(busy_watts, idle_watts)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    return Session(landing or default_landing(), tell=lambda message: _say(message, style="yellow"), watts=watts)
+    return Session(landing_folder(landing), tell=note, watts=watts)
 
 
 def _end(session: "Session", results: Sequence["RunResult"]) -> int:
     """Say where the drops are. Returns the exit code, as a shell has it: of the signal that ended the series, else of
     the first command that failed."""
-    _say(f"Dropped in {session.place.landing.resolve()}; `alems materialize` brings it into the published file")
+    say(f"Dropped in {session.place.landing.resolve()}; `alems materialize` brings it into the published file")
     if session.interrupted_by is not None:
         return SIGNAL_EXIT + session.interrupted_by
     failed = next((result.exit_code for result in results if result.exit_code), 0)
@@ -266,36 +256,8 @@ def _show_table(rows: Sequence[Row], title: str) -> None:
 CELL_STYLES: Final = {"yes": "green", "no": "red", "completed": "green", "partial": "yellow", "failed": "red"}
 
 
-def _say(message: str, style: str = "") -> None:
-    """One line on stderr, coloured for a person."""
-    if not sys.stderr.isatty():
-        print(message, file=sys.stderr)
-        return
-    from rich.console import Console
-
-    Console(stderr=True).print(message, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[["Progress"], None]]:
-    """A progress bar on stderr for a person; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda progress: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda state: bar.update(task, description=state.text, completed=state.done, total=state.total)
-
-
-def _by_table(on_progress: Callable[["Progress"], None]) -> Callable[[str, int, int], None]:
-    from collectors.session import Progress
-
-    return lambda table, done, total: on_progress(Progress(done, total, table))
+def _of_session(show: ShowProgress) -> "OnProgress":
+    return lambda state: show(state.text, state.done, state.total)
 
 
 def _message(error: Exception) -> str:

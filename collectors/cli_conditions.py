@@ -1,9 +1,5 @@
 """The commands of `alems-collect` for run conditions: rcdb, condition-type, condition, run-period, file, alias."""
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -11,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-LandingOption = Annotated[
-    Path | None,
-    typer.Option("--landing", help="Landing folder; default $ALEMS_WAREHOUSE/landing or ./warehouse/landing."),
-]
+from collectors.cli_common import LandingOption, landing_folder, note, progress_bar
+
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="Name of a further store, to which it is to belong; default: the first.")
 ]
@@ -60,10 +54,10 @@ def rcdb_command(
     """Drop what an RCDB store holds: runs, conditions, files, run periods, logs, aliases; again, only what is new."""
     from collectors.sources.rcdb_store import import_store
 
-    with _progress() as show:
-        summary = import_store(url, _landing(landing), name=store, zone=zone, progress=show)
-    for note in summary.notes:
-        _note(note)
+    with progress_bar() as show:
+        summary = import_store(url, landing_folder(landing), name=store, zone=zone, progress=show)
+    for message in summary.notes:
+        note(message)
     for dataset, n_rows in summary.rows.items():
         print(f"{dataset}\t{n_rows}")
 
@@ -78,7 +72,7 @@ def condition_type_command(
     """Declare a condition and the type of its values."""
     from collectors.written_conditions import declare_type
 
-    new = declare_type(_landing(landing), name, value_type.value, description=description, schema=_schema(store))
+    new = declare_type(landing_folder(landing), name, value_type.value, description=description, schema=_schema(store))
     print(f"{name}: {value_type.value}" if new else f"{name}: {value_type.value}, as it was")
 
 
@@ -96,7 +90,14 @@ def condition_command(
     from collectors.written_conditions import write_condition
 
     new = write_condition(
-        _landing(landing), run, name, value, replaces=replace, elsewhere=elsewhere, zone=zone, schema=_schema(store)
+        landing_folder(landing),
+        run,
+        name,
+        value,
+        replaces=replace,
+        elsewhere=elsewhere,
+        zone=zone,
+        schema=_schema(store),
     )
     print(f"run {run}: {name} = {value}" if new else f"run {run}: {name} = {value}, as it was")
 
@@ -115,7 +116,7 @@ def run_period_command(
     from collectors.written_conditions import write_run_period
 
     write_run_period(
-        _landing(landing),
+        landing_folder(landing),
         name,
         run_min,
         run_max,
@@ -141,7 +142,7 @@ def file_command(
 
     for path in paths:
         add_file(
-            _landing(landing),
+            landing_folder(landing),
             run,
             path,
             description=description,
@@ -162,34 +163,11 @@ def alias_command(
     """Give a piece of queries a name, to be used as @NAME."""
     from collectors.written_conditions import write_alias
 
-    write_alias(_landing(landing), name, code, description=description, schema=_schema(store))
+    write_alias(landing_folder(landing), name, code, description=description, schema=_schema(store))
     print(f"@{name}: {code}")
-
-
-def _landing(given: Path | None) -> Path:
-    return given or Path(os.environ.get("ALEMS_WAREHOUSE") or "warehouse") / "landing"
 
 
 def _schema(store: str | None) -> str:
     from collectors.sources.rcdb_store import schema_of
 
     return schema_of(store)
-
-
-def _note(message: str) -> None:
-    typer.secho(message, err=True, fg="yellow" if sys.stderr.isatty() else None)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on stderr for a person; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda table, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda table, done, total: bar.update(task, description=table, completed=done, total=total)

@@ -1,13 +1,11 @@
 """The commands of `alems-collect` for tabular data: dataset, predictions."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from collectors.cli_usage import LandingOption, landing_folder
+from collectors.cli_common import LandingOption, landing_folder, progress_bar
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name.")]
 IndexOption = Annotated[str | None, typer.Option(help="Column that numbers the samples; default: they are in order.")]
@@ -35,7 +33,7 @@ def dataset_command(
     """
     from collectors.sources.tabular import drop_dataset
 
-    with _progress() as show:
+    with progress_bar("rows") as show:
         summary = drop_dataset(
             name, path, landing_folder(landing), targets=target or [], index=index, again=again, progress=show
         )
@@ -79,20 +77,3 @@ def predictions_command(
         digest=digest,
     )
     print(f"{name}: {n_rows} predictions")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on stderr for a person; nothing in a pipe."""
-    import sys
-
-    if not sys.stderr.isatty():
-        yield lambda name, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda name, done, total: bar.update(task, description=name, completed=done, total=total)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from collectors.cli_usage import LandingOption, landing_folder, note
+from collectors.cli_common import LandingOption, landing_folder, note
 
 
 def register(app: typer.Typer) -> None:

@@ -1,22 +1,16 @@
 """The commands of `alems-collect` that collect cloud usage: prometheus, carbon-intensity, workspaces."""
 
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from collectors.cli_common import LandingOption, ShowProgress, landing_folder, note, progress_bar
+
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 _NOT_UNDERSTOOD: Final = "item(s) could not be understood; `alems status` says why"
 
-LandingOption = Annotated[
-    Path | None,
-    typer.Option("--landing", help="Landing folder; default $ALEMS_WAREHOUSE/landing or ./warehouse/landing."),
-]
 FromOption = Annotated[
     str | None, typer.Option("--from", help="First day, or moment: 2026-01-31T10:00Z; by default where it stopped.")
 ]
@@ -67,13 +61,20 @@ def prometheus_command(
         max_bytes=prometheus.MAX_ANSWER_BYTES,
         on_retry=note,
     )
-    with _progress("windows") as show:
+    with progress_bar("windows") as show:
         summary = prometheus.collect(
-            source, landing_folder(landing), query, first=_first(from_), last=_last(to), again=again, progress=show
+            source,
+            landing_folder(landing),
+            query,
+            first=_first(from_),
+            last=_last(to),
+            again=again,
+            progress=_by_time(show),
         )
     first, last = (time.strftime("%Y-%m-%d %H:%M:%S") for time in summary.asked)
     print(f"{summary.rows} windows of hosts from {first} to {last} UTC in {len(summary.files)} file(s)")
-    _notes(summary.notes)
+    for message in summary.notes:
+        note(message)
     if summary.n_bad:
         note(f"{summary.n_bad} window(s) hold what is no number of seconds; the pipeline quarantines them")
 
@@ -96,7 +97,7 @@ def carbon_intensity_command(
 
     credentials = Credentials.from_environment(carbon_intensity.CREDENTIALS_PREFIX)
     source = JsonSource(url or carbon_intensity.UK_API, credentials, on_retry=note)
-    with _progress("requests") as show:
+    with progress_bar("requests") as show:
         summary = carbon_intensity.collect(
             source,
             landing_folder(landing),
@@ -105,7 +106,7 @@ def carbon_intensity_command(
             last=_last(to),
             forecast=forecast,
             again=again,
-            progress=show,
+            progress=_by_time(show),
         )
     print(
         f"{summary.rows} half-hours in {len(summary.files)} file(s): {summary.actual} measured, "
@@ -131,10 +132,6 @@ def workspaces_command(
         print(f"{origin}: {dropped}; {summary.unchanged} unchanged")
         if summary.rejected:
             note(f"{summary.rejected} {_NOT_UNDERSTOOD}")
-
-
-def landing_folder(given: Path | None) -> Path:
-    return given or Path(os.environ.get("ALEMS_WAREHOUSE") or "warehouse") / "landing"
 
 
 def _first(text: str | None) -> datetime | None:
@@ -172,31 +169,5 @@ def _duration(text: str) -> timedelta:
     return timedelta(seconds=int(number) * _UNITS[unit])
 
 
-# What a person or a pipe sees
-
-
-def _notes(messages: Iterable[str]) -> None:
-    for message in messages:
-        note(message)
-
-
-def note(message: str) -> None:
-    """One line on stderr, coloured for a person."""
-    typer.secho(message, err=True, fg="yellow" if sys.stderr.isatty() else None)
-
-
-@contextmanager
-def _progress(unit: str) -> Iterator[Callable[[datetime, int, int], None]]:
-    """A progress bar on stderr for a person; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda at, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("asking", total=None)
-        yield lambda at, done, total: bar.update(
-            task, description=f"up to {at:%Y-%m-%d %H:%M}", completed=done, total=total
-        )
+def _by_time(show: ShowProgress) -> Callable[[datetime, int, int], None]:
+    return lambda at, done, total: show(f"up to {at:%Y-%m-%d %H:%M}", done, total)
