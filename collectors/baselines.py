@@ -5,7 +5,6 @@ power one per model too, `baseline-<hw_id>-<busy>-<idle>.json`. Losing it costs 
 """
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final
 from collectors.contract import IDLE_BASELINES
 from collectors.dataset import TS
 from collectors.sensors.cpu_model import ModelWatts
+from collectors.state_file import state_folder, write_json
 
 MAX_AGE_S: Final = 86_400
 
@@ -22,11 +22,7 @@ TIMES: Final = tuple(column.name for column in IDLE_BASELINES.columns if column.
 
 def keep(landing: Path, record: Mapping[str, Any], *, model: ModelWatts | None) -> None:
     """Keep a baseline's record as the newest of its hardware and model. Raises OSError."""
-    path = _path(landing, record["hw_id"], model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    part.write_text(json.dumps(record, default=datetime.isoformat))
-    part.replace(path)
+    write_json(_path(landing, record["hw_id"], model), record)
 
 
 def newest(landing: Path, hw_id: int, *, model: ModelWatts | None) -> dict[str, Any] | None:
@@ -47,4 +43,4 @@ def newest(landing: Path, hw_id: int, *, model: ModelWatts | None) -> dict[str, 
 
 def _path(landing: Path, hw_id: int, model: ModelWatts | None) -> Path:
     of_model = f"-{model.busy:g}-{model.idle:g}" if model else ""
-    return landing.parent / "collector-state" / f"baseline-{hw_id}{of_model}.json"
+    return state_folder(landing) / f"baseline-{hw_id}{of_model}.json"

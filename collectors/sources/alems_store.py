@@ -7,7 +7,7 @@ it writes for want of a source become NULL (alems_values.py). Large tables are r
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -32,8 +32,8 @@ from collectors.sources.alems_values import (
     without_false_zeros,
 )
 from collectors.sources.day_writer import DayWriter
-from collectors.sources.import_state import ImportState, load_state, record_hash, save_state, state_path
 from collectors.sources.sqlite_file import SqliteFile, StoreUnreadable, open_unchanged
+from collectors.state_file import load_state, record_hash, save_state, state_folder, state_path
 
 SOURCE_SYSTEM: Final = "alems-store"
 
@@ -108,6 +108,18 @@ class _Hardware:
     domains: frozenset[str]  # RAPL domains present, of pkg, core, uncore, dram
 
 
+@dataclass(slots=True)
+class _State:
+    """What has been dropped of one store; times of the drop excluded, so that an unchanged record is recognised."""
+
+    store: str
+    run_keys: dict[str, int] = field(default_factory=dict)  # source run id -> run_key
+    left_out: list[int] = field(default_factory=list)  # run ids whose rows could not be dropped: no such (whole) run
+    last_rowid: dict[str, int] = field(default_factory=dict)  # table -> rows up to here have been dropped
+    records: dict[str, dict[str, str]] = field(default_factory=dict)  # dataset -> key -> hash of the record
+    last_files: list[str] = field(default_factory=list)  # files of the last import that dropped any
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     key: int
@@ -119,7 +131,7 @@ class _Run:
 
 def import_store(path: Path, landing: Path, *, progress: Progress | None = None) -> ImportSummary:
     """Drop what is in the store and has not been dropped from it before. Raises StoreUnreadable, DropFailed."""
-    with open_unchanged(path, scratch=state_path(landing, path).parent) as store:
+    with open_unchanged(path, scratch=state_folder(landing)) as store:
         return _Import(store, landing, progress or (lambda table, done, total: None)).run()
 
 
@@ -145,9 +157,11 @@ class _Import:
         self.query_runs: dict[tuple[str, Any], _Run | None] = {}  # table and id of a query or attempt -> its run
         self.runs = dict(self._usable_runs())
         self.first_dates = self._first_dates()
+        whole_path = str(store.path.resolve())
+        self.state_path = state_path(landing, store.path.stem, whole_path)
         self.old = self._old_state()
-        self.state = ImportState(
-            store=str(store.path.resolve()),
+        self.state = _State(
+            store=whole_path,
             run_keys={str(run_id): run.key for run_id, run in self.runs.items()},
             last_rowid={table: limit for table, limit in self.limits.items() if table in RUN_TABLES},
         )
@@ -175,7 +189,7 @@ class _Import:
         self.writer.flush()
         self.state.last_files = [str(f.relative_to(self.landing)) for f in self.writer.files] or self.old.last_files
         try:
-            save_state(self.state, self.landing, self.store.path)
+            save_state(self.state_path, asdict(self.state))
         except OSError as error:
             self.notes.append(f"what was dropped could not be noted ({error}): the next import drops it again")
         notes = [
@@ -248,10 +262,10 @@ class _Import:
     def _first_date(self, kind: str, id_: Any, created_at: dt.datetime | None = None) -> dt.date:
         return self.first_dates.get((kind, id_)) or (created_at or self.now).date()
 
-    def _old_state(self) -> ImportState:
+    def _old_state(self) -> _State:
         """What was dropped before; nothing where that cannot be relied on, so that all is dropped again."""
-        nothing = ImportState(store="")
-        old = load_state(self.landing, self.store.path)
+        nothing = _State(store="")
+        old = load_state(self.state_path, self.landing, lambda content: _State(**content))
         if old is None:
             return nothing
         present = {run_id: self.runs[int(run_id)].key for run_id in old.run_keys if int(run_id) in self.runs}

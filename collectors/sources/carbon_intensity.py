@@ -16,7 +16,7 @@ from typing import Any, Final
 from collectors.contract_usage import CARBON_INTENSITY, USAGE_REJECTS
 from collectors.drop import drop_rows
 from collectors.sources.http_json import JsonSource, SourceFailed
-from collectors.sources.usage_state import Range, UsageState, load_state
+from collectors.sources.source_state import Range, SourceState, load_source_state
 from collectors.sources.usage_times import NoTime, landing_day, utc_time
 
 SOURCE_SYSTEM: Final = "uk-carbon-intensity"
@@ -64,7 +64,7 @@ def collect(
     Raises SourceFailed, DropFailed; what had been dropped by then is remembered.
     """
     now = now or datetime.now(UTC)
-    state = load_state(landing, SOURCE_SYSTEM, source.url, region)
+    state = load_source_state(landing, SOURCE_SYSTEM, source.url, region)
     end = min(last or now, now)
     start = first or (state.done[-1][1] if state.done else end) - FIRST_LOOK_BACK
     asked = (_floor(start), _ceiling(end))
@@ -183,7 +183,7 @@ def _drop(
     rejects: list[dict[str, Any]],
     now: datetime,
     summary: IntensitySummary,
-    state: UsageState,
+    state: SourceState,
 ) -> None:
     days = sorted({landing_day(row["window_start"], now) for row in rows})
     drops = [
@@ -195,7 +195,7 @@ def _drop(
         path = drop_rows(landing, dataset, day_rows, host=socket.gethostname(), producer=PRODUCER, date=day)
         if path is not None:
             summary.files.append(path)
-            state.last_file = str(path.relative_to(landing))
+            state.last_files = [str(path.relative_to(landing))]
     known = [row for row in rows if row["actual_gco2eq_kwh"] is not None]
     forecast = [row for row in rows if row["actual_gco2eq_kwh"] is None and row["forecast_gco2eq_kwh"] is not None]
     summary.rows += len(rows)

@@ -22,7 +22,7 @@ from collectors.contract_inference import INFERENCE_ARTIFACTS, INFERENCE_REJECTS
 from collectors.drop import Drop, drop_rows
 from collectors.sources.artifact_files import ArtifactFiles, Document, Limits, printable
 from collectors.sources.artifact_json import MAX_ROW_BYTES, NoRow, Twice, read_document, row_text
-from collectors.sources.usage_state import load_state
+from collectors.sources.source_state import load_source_state
 from collectors.sources.usage_times import NoTime, utc_time
 
 SOURCE_SYSTEM: Final = "inferencex"
@@ -109,7 +109,7 @@ class _Collection:
         self.told = told
         self.now = now
         self.limits = limits
-        self.state = load_state(landing, SOURCE_SYSTEM, "artifacts")
+        self.state = load_source_state(landing, SOURCE_SYSTEM, "artifacts")
         self.summary = ArtifactsSummary()
         self.options = json.dumps(dict(told.producer), sort_keys=True) if told.producer else None
         self.rejects: list[Row] = []
@@ -263,7 +263,7 @@ class _Collection:
     def _note(self, path: Path | None) -> None:
         if path is not None:
             self.summary.files.append(path)
-            self.state.last_file = str(path.relative_to(self.landing))
+            self.state.last_files = [str(path.relative_to(self.landing))]
 
     def _is_news(self, key: str, what: str) -> bool:
         digest = hashlib.sha256(what.encode()).hexdigest()[:16]

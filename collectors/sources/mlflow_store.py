@@ -13,7 +13,7 @@ import socket
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -25,9 +25,9 @@ from collectors.contract_tracking import EXTRA, RECORDED_AT, REMOVED, STORE, TAB
 from collectors.dataset import TS, Dataset, I, T
 from collectors.drop import ContractBroken
 from collectors.sources.day_writer import DayWriter
-from collectors.sources.mlflow_state import MlflowState, load_state, save_state, state_path
 from collectors.sources.sql_store import Selected, SqlStore, label_of, open_store, read_ahead, texts
 from collectors.sources.sqlite_file import StoreUnreadable, quoted
+from collectors.state_file import load_state, save_state, state_folder, state_path
 
 PRODUCER: Final = "mlflow-store"
 DEFAULT_STORE: Final = "mlflow"
@@ -111,11 +111,24 @@ def import_store(
     if name is not None and not NAME.fullmatch(name):
         raise StoreUnreadable(f"--name {name}: give a name of a-z, 0-9 and _ that begins with a letter, up to 41 long")
     store_name = DEFAULT_STORE if name is None else f"{DEFAULT_STORE}_{name}"
-    with open_store(url, state_path(landing, store_name).parent) as database:
+    with open_store(url, state_folder(landing)) as database:
         try:
             return _Import(database, label_of(url), store_name, landing, progress or (lambda *_: None)).run()
         except ContractBroken as error:
             raise StoreUnreadable(f"{label_of(url)}: holds what MLflow does not write: {error}") from error
+
+
+@dataclass(slots=True)
+class _State:
+    """What has been read of one store, so that only what has changed since is read again."""
+
+    store: str  # schema that it goes to
+    label: str  # its URL without user and password
+    # table of what owns rows (runs, trace_info) -> its id -> sign of it and all that it owns
+    owners: dict[str, dict[str, str]] = field(default_factory=dict)
+    # any other table -> key -> hash of the row
+    records: dict[str, dict[str, str]] = field(default_factory=dict)
+    last_files: list[str] = field(default_factory=list)  # files of the last import that dropped any
 
 
 class _Import:
@@ -130,8 +143,9 @@ class _Import:
             self.columns = _tables(database, label)
             self.version = _version(database, label, self.columns)
         self.label, self.store = label, store
-        self.old = load_state(landing, store) or MlflowState(store, label)
-        self.state = MlflowState(store, label, owners=self.old.owners, records=self.old.records)
+        self.state_path = state_path(landing, store)
+        self.old = load_state(self.state_path, landing, lambda content: _State(**content)) or _State(store, label)
+        self.state = _State(store, label, owners=self.old.owners, records=self.old.records)
         self.state.last_files = self.old.last_files
         self.writer = DayWriter(landing, socket.gethostname(), PRODUCER)
         self.now = dt.datetime.now(dt.UTC)
@@ -294,7 +308,7 @@ class _Import:
         if self.writer.files:
             self.state.last_files = [str(file.relative_to(self.landing)) for file in self.writer.files]
         try:
-            save_state(self.state, self.landing)
+            save_state(self.state_path, asdict(self.state))
         except OSError as error:
             self.notes.append(f"what was dropped could not be noted ({error}): the next import drops it again")
 

@@ -18,7 +18,7 @@ from collectors.contract_usage import CPU_MODES, CPU_USAGE, NO_HOST
 from collectors.drop import drop_rows
 from collectors.ids import PARTS_SEPARATOR
 from collectors.sources.http_json import AnswerTooLarge, JsonSource, SourceFailed
-from collectors.sources.usage_state import Range, UsageState, load_state
+from collectors.sources.source_state import Range, SourceState, load_source_state
 from collectors.sources.usage_times import landing_day
 
 SOURCE_SYSTEM: Final = "prometheus"
@@ -115,7 +115,7 @@ def collect(
     Raises SourceFailed, DropFailed; what had been dropped by then is remembered.
     """
     now = now or datetime.now(UTC)
-    state = load_state(landing, SOURCE_SYSTEM, source.url, query.cpu_seconds())
+    state = load_source_state(landing, SOURCE_SYSTEM, source.url, query.cpu_seconds())
     asked = _asked(query, state, first, last, now)
     summary = CollectionSummary(asked)
     ranges = [asked] if again else state.missing(asked)
@@ -134,7 +134,7 @@ def collect(
     return summary
 
 
-def _asked(query: CpuQuery, state: UsageState, first: datetime | None, last: datetime | None, now: datetime) -> Range:
+def _asked(query: CpuQuery, state: SourceState, first: datetime | None, last: datetime | None, now: datetime) -> Range:
     settled = _floor(now - min(SETTLED, query.step), query.step)
     end = min(_floor(last, query.step), settled) if last else settled
     if first is None:
@@ -165,7 +165,7 @@ def _collect_chunk(
     chunk: Range,
     now: datetime,
     summary: CollectionSummary,
-    state: UsageState,
+    state: SourceState,
 ) -> Iterator[Range]:
     """Drop a chunk, in halves where the answer is too large to be held; yields each part once it is dropped."""
     start, end = chunk
@@ -184,7 +184,7 @@ def _collect_chunk(
     )
     if path is not None:
         summary.files.append(path)
-        state.last_file = str(path.relative_to(landing))
+        state.last_files = [str(path.relative_to(landing))]
     summary.rows += len(rows.rows)
     summary.n_bad += sum(1 for row in rows.rows if row["bad_values"])
     summary.clock_offset_s = rows.clock_offset_s

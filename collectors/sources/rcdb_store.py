@@ -27,8 +27,9 @@ from collectors.dataset import TS, D, Dataset, T
 from collectors.drop import MISFIT, Drop
 from collectors.sources.mysql_server import SCHEMES, open_server
 from collectors.sources.rcdb_values import CONDITION_COLUMNS, NotUnderstood, Row, Zone, condition_columns, sift
+from collectors.sources.source_state import SourceState, load_source_state
 from collectors.sources.sqlite_file import StoreUnreadable, open_unchanged
-from collectors.sources.usage_state import UsageState, load_state
+from collectors.state_file import state_folder
 
 PRODUCER: Final = "alems-collect rcdb"
 DEFAULT_SCHEMA: Final = "rcdb"
@@ -98,7 +99,7 @@ def _open(url: str, landing: Path) -> Iterator[tuple[Reader, str]]:
     path = url.removeprefix(SQLITE_PREFIX)
     if "://" in path:
         raise StoreUnreadable(f"{path.partition('://')[0]}: not read here; give sqlite:///FILE or mysql://…")
-    with open_unchanged(Path(path), scratch=landing.parent / "collector-state") as file:
+    with open_unchanged(Path(path), scratch=state_folder(landing)) as file:
         yield file, str(Path(path).resolve())
 
 
@@ -111,10 +112,10 @@ def schema_of(name: str | None) -> str:
     return f"{DEFAULT_SCHEMA}_{name}"
 
 
-def _state(landing: Path, schema: str, shown: str) -> UsageState:
+def _state(landing: Path, schema: str, shown: str) -> SourceState:
     """What was dropped of this store. Raises SchemaTaken where the schema is another store's."""
     source = f"{schema}.store"  # a dot, so that the files of rcdb and of rcdb_x are told apart
-    state = load_state(landing, source, shown)
+    state = load_source_state(landing, source, shown)
     for other in state.path.parent.glob(f"{source}-*.json"):
         if other != state.path:
             store = json.loads(other.read_text()).get("records", {}).get("store", "another store")
@@ -135,7 +136,7 @@ class _Import:
     landing: Path
     schema: str
     zone: Zone
-    state: UsageState
+    state: SourceState
     progress: Progress
     summary: ImportSummary = field(init=False)
     tables: dict[str, list[str]] = field(init=False)
@@ -360,7 +361,7 @@ class _Import:
         for drop in self.drops.values():
             path = drop.flush()
             if path is not None:
-                self.state.last_file = str(path.relative_to(self.landing))
+                self.state.last_files = [str(path.relative_to(self.landing))]
         self.state.records |= self.pending
         self.pending = {}
         self.state.save()

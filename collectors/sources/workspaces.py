@@ -18,9 +18,9 @@ from collectors.contract_usage import USAGE_DIRECTORY, USAGE_REJECTS, WORKSPACES
 from collectors.dataset import Dataset
 from collectors.drop import drop_rows
 from collectors.sources.http_json import Credentials, JsonSource, SourceFailed
-from collectors.sources.import_state import record_hash
-from collectors.sources.usage_state import UsageState, load_state
+from collectors.sources.source_state import SourceState, load_source_state
 from collectors.sources.usage_times import NoTime, landing_day, utc_time
+from collectors.state_file import record_hash
 
 SOURCE_SYSTEM: Final = "workspaces"
 PRODUCER: Final = "alems-collect workspaces"
@@ -80,7 +80,7 @@ def collect(
     """
     now = now or datetime.now(UTC)
     lists = _read_url(source or _client(origin)) if "://" in origin else _read_file(Path(origin))
-    state = load_state(landing, SOURCE_SYSTEM, origin)
+    state = load_source_state(landing, SOURCE_SYSTEM, origin)
     summary = WorkspacesSummary()
     pending: dict[tuple[str, date], list[dict[str, Any]]] = {}
     rejects = []
@@ -106,7 +106,7 @@ def collect(
         path = drop_rows(landing, datasets[name], records, host=socket.gethostname(), producer=PRODUCER, date=day)
         if path is not None:
             summary.files.append(path)
-            state.last_file = str(path.relative_to(landing))
+            state.last_files = [str(path.relative_to(landing))]
     state.save()
     return summary
 
@@ -253,7 +253,7 @@ def _statement(kind: str, item: Item) -> dict[str, Any]:
     return {"kind": kind, "valid_from": _time(item, "valid_from"), "deleted_at": _time(item, "deleted_at")}
 
 
-def _is_news(kind: str, record: dict[str, Any], state: UsageState, now: datetime) -> bool:
+def _is_news(kind: str, record: dict[str, Any], state: SourceState, now: datetime) -> bool:
     """Whether the record differs from what was dropped; a change counts from now on, unless it says since when."""
     key = json.dumps([kind, *(record.get(name) for name in _identity(kind))])
     hash_, before = record_hash(record), state.records.get(key)

@@ -332,7 +332,7 @@ def test_without_a_reliable_state_everything_is_dropped_again(store: Path, landi
     elif loss == "state broken":
         state.write_text(state.read_text()[:100])
     elif loss == "state of another version":
-        state.write_text(json.dumps(json.loads(state.read_text()) | {"state_version": 0}))
+        state.write_text(json.dumps(json.loads(state.read_text()) | {"versions": [0, 0]}))
     else:
         shutil.rmtree(landing)
     again = import_store(store, landing)

@@ -18,9 +18,9 @@ from collectors.cli import app
 from collectors.contract_tracking import TABLES
 from collectors.sources import mlflow_store, sql_store, sqlite_file
 from collectors.sources.day_writer import DayWriter
-from collectors.sources.mlflow_state import state_path
 from collectors.sources.mlflow_store import ImportSummary, NotAnMlflowStore, OtherStore, import_store
 from collectors.sources.sqlite_file import StoreUnreadable
+from collectors.state_file import state_path
 
 ALEMS_STORE = Path(__file__).parent.parent / "data" / "host_a.db"
 

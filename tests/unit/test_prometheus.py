@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from collectors.cli import app
 from collectors.sources.http_json import Credentials, JsonSource, SourceFailed
 from collectors.sources.prometheus import CpuQuery, collect
-from collectors.sources.usage_state import UsageState
+from collectors.sources.source_state import SourceState
 from tests.http_server import Reply, Request, serving
 
 NOON = datetime(2026, 1, 21, 12, tzinfo=UTC)
@@ -405,7 +405,7 @@ def test_what_is_missing_is_what_was_asked_less_what_is_done(done: list[Any], as
     def hours(ranges_: Sequence[Any]) -> set[datetime]:
         return {NOON + n * HOUR for n in range(41) for start, end in ranges_ if start <= NOON + n * HOUR < end}
 
-    state = UsageState(Path("unused"))
+    state = SourceState(Path("unused"))
     for one in done:
         state.mark_done([one])
     assert hours(state.done) == hours(done)
