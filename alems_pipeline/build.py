@@ -11,7 +11,7 @@ from typing import Final
 
 import duckdb
 
-from alems_pipeline import computed, condition_tables, lake, landing, sql_files, stage, tracking_tables
+from alems_pipeline import computed, condition_tables, lake, landing, sql_files, stage, tracked, tracking_tables
 from alems_pipeline.ids import STABLE_ID_MACROS
 from alems_pipeline.sql_files import SQL_ROOT, SqlFile
 from alems_pipeline.warehouse import Publication, Warehouse
@@ -35,7 +35,7 @@ DAY_CODE: Final = sql_files.code_hash(
 
 _TABLE_MODULES: Final = (
     "baseline_model", "build", "sql_files", "computed", "condition_tables", "sample_tables", "tax_statistics",
-    "tracking_tables", "inference", "inference_curves", "name_keys",
+    "tracked", "tracking_tables", "inference", "inference_curves", "name_keys",
 )  # fmt: skip
 
 TABLE_CODE: Final = sql_files.code_hash(
@@ -203,6 +203,7 @@ def build_days(
 def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: Iterable[SqlFile]) -> None:
     """Make tables and views whole, in the order given, with their comments."""
     prepare(con)
+    tracked.ensure_views(con)
     for file in sql_files.layer_files("day"):
         sql_files.run_declaration(con, file)  # a table exists, empty, where no day was built yet
     for file in files:

@@ -101,6 +101,7 @@ class _DayBuild:
     inspected: dict[str, Inspected]
     books: dict[str, Books] = field(default_factory=dict)
     subjects: list[pl.DataFrame] = field(default_factory=lambda: [NONE])
+    owners: dict[str, pl.DataFrame] = field(default_factory=dict)  # dataset whose records own rows -> its good records
 
     def clear(self) -> list[str]:
         """Take the day out of all tables; returns the lake files that it had."""
@@ -124,7 +125,10 @@ class _DayBuild:
     def build_records(self, dataset: Dataset, runs: pl.DataFrame) -> None:
         """Store the day's rows of a record dataset other than runs."""
         if self._accepted(dataset):
-            stage.store(self.con, dataset.name, self.day, self._sift_records(dataset, runs))
+            good = self._sift_records(dataset, runs)
+            stage.store(self.con, dataset.name, self.day, good)
+            if dataset in _OWNERS:
+                self.owners[dataset.name] = good
 
     def _sift_records(self, dataset: Dataset, runs: pl.DataFrame) -> pl.DataFrame:
         """The good rows; the others are counted and quarantined."""
@@ -134,13 +138,17 @@ class _DayBuild:
                 tables = [table for _, table in landing.read_batches(one.file, range(one.n_row_groups))]
                 frames += [pl.DataFrame(table) for table in tables]
                 self.subjects.append(subjects_of(dataset, one.file.path, pl.concat(frames[-len(tables) :])))
-        sifted = stage.sift(dataset, pl.concat(frames), self.day, runs)
+        sifted = stage.sift(dataset, pl.concat(frames), self.day, runs, self._owners_of(dataset))
         books = Books(n_stored=sifted.good.height)
         books.add(sifted)
         with self._quarantine_writer(dataset) as quarantine:
             quarantine.write(_as_quarantined(dataset, sifted.bad))
             self._finish(dataset, books, quarantine.finish())
         return sifted.good
+
+    def _owners_of(self, dataset: Dataset) -> pl.DataFrame | None:
+        owner = dataset.owner
+        return None if owner is None else self.owners.get(owner.name, pl.DataFrame(owner.schema.empty_table()))
 
     def build_samples(self, dataset: Dataset, runs: pl.DataFrame, progress: Progress) -> None:
         """Write the day's lake file of a sample dataset, and the runs' lines of stage.energy_sampling."""
@@ -242,6 +250,9 @@ def _scratch_folder(warehouse: Warehouse) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
+
+_OWNERS: Final = [dataset.owner for dataset in RECORD_DATASETS if dataset.owner is not None]
+"""Datasets whose records own rows of others; they stand before those in RECORD_DATASETS."""
 
 _NO_RUNS: Final = pl.DataFrame(schema=dict.fromkeys(samples.RUN_COLUMNS, pl.Int64))
 

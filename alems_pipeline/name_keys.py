@@ -23,7 +23,7 @@ NAME_SOURCES: Final = (
     WHERE kind = 'run_stats'""",
     *(
         f"""SELECT naming.kind, named.value, named.recorded_at, 'mlflow_{table}/date=' || named.landing_date
-    FROM stage.mlflow_{table} AS named
+    FROM tracked.{table} AS named
     JOIN read_csv({registry("tracking_names")}) AS naming ON naming.name = named.key
     WHERE named.value <> ''"""
         for table in ("tags", "params")

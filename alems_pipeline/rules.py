@@ -40,6 +40,7 @@ BELOW_ZERO: Final = ("_temp", "temp_c", "sample_time_s")
 """Endings of the sample columns that may be below 0."""
 
 UNKNOWN_RUN: Final = "its run has not landed yet or is unknown; when the run's record lands, the day is built again"
+NOT_WHOLE: Final = "its owner's record, dropped after it, has not landed: the import was stopped; run it again"
 OTHER_VALUE: Final = "another row has the same key and other values; the smaller row is kept: drop each key once"
 KEY_MISMATCH: Final = "run_key is not the stable id of source_system, host, source_run_id, start_time_ns; mend the id"
 

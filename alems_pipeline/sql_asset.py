@@ -20,9 +20,9 @@ STAGE_KEY = dg.AssetKey("stage")
 
 @cache
 def asset_key(qualified_name: str) -> dg.AssetKey:
-    """The asset of a table: its name in main, schema and name elsewhere; the stage tables are one asset."""
+    """The asset of a table: its name in main, schema and name elsewhere; stage tables and views on them are one."""
     schema, name = sql_files.qualified(qualified_name).split(".")
-    if schema in ("stage", "ops"):
+    if schema in ("stage", "tracked", "ops"):
         return STAGE_KEY
     return dg.AssetKey(name) if schema == "main" else dg.AssetKey([schema, name])
 

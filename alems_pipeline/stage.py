@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from alems_pipeline.condition_rules import condition_rules
 from alems_pipeline.rules import (
+    NOT_WHOLE,
     REASON,
     UNKNOWN_RUN,
     Rule,
@@ -165,11 +166,15 @@ def store_collisions(con: duckdb.DuckDBPyConnection, day: date, runs: pl.DataFra
 
 # ---- rows ------------------------------------------------------------------------------------------------------------
 
+_OWNED_AT: Final = "owner_recorded_at"
 _NATURAL_KEY: Final = ("source_system", "host", "source_run_id", "start_time_ns")
 
 
-def sift(dataset: Dataset, rows: pl.DataFrame, day: date, runs: pl.DataFrame) -> Sifted:
-    """Tell a day's landed records apart. `runs`: the day's good runs (run_key, run_id, run_start_ns, run_end_ns).
+def sift(
+    dataset: Dataset, rows: pl.DataFrame, day: date, runs: pl.DataFrame, owners: pl.DataFrame | None = None
+) -> Sifted:
+    """Tell a day's landed records apart. `runs`: the day's good runs (run_key, run_id, run_start_ns, run_end_ns);
+    `owners`: the day's good records of the dataset's owner, if it has one.
 
     Good rows get the ids of their runs; good runs get theirs by `number_runs`.
     """
@@ -178,16 +183,19 @@ def sift(dataset: Dataset, rows: pl.DataFrame, day: date, runs: pl.DataFrame) ->
     if repeats:  # only then do the other columns tell which row comes first
         landed = landed.sort(key_first(dataset), nulls_last=True)
         once = landed.filter(~same_as_previous(dataset.column_names))
-    good, bad = split(*_with_rules(dataset, once, day, runs))
+    good, bad = split(*_with_rules(dataset, once, day, runs, owners))
     if dataset in REJECTS:
         bad = pl.concat([bad, good.with_columns(pl.col("reason").alias(REASON))])
         good = good.clear()
     replaced = 0
+    if owners is not None:  # older than its owner's record: read again since then, or gone
+        whole = good.filter(pl.col("recorded_at") == pl.col(_OWNED_AT)).drop(_OWNED_AT)
+        good, bad, replaced = whole, bad.drop(_OWNED_AT), good.height - whole.height
     if repeats and dataset.newest_wins:
         # Stable: of equally new records the greatest stays, by the order they are in already.
         by_age = good.sort(*dataset.key, "recorded_at", maintain_order=True)
         newest = by_age.unique(dataset.key, keep="last", maintain_order=True)
-        good, replaced = newest, good.height - newest.height
+        good, replaced = newest, replaced + good.height - newest.height
     elif repeats:
         good, others = set_aside_contradictions(good, dataset.key)
         bad = pl.concat([bad, others])
@@ -196,7 +204,7 @@ def sift(dataset: Dataset, rows: pl.DataFrame, day: date, runs: pl.DataFrame) ->
 
 
 def _with_rules(
-    dataset: Dataset, rows: pl.DataFrame, day: date, runs: pl.DataFrame
+    dataset: Dataset, rows: pl.DataFrame, day: date, runs: pl.DataFrame, owners: pl.DataFrame | None
 ) -> tuple[pl.DataFrame, Sequence[Rule]]:
     """The rows with the columns that their rules need, and the rules."""
     rules = contract_rules(dataset)
@@ -212,7 +220,12 @@ def _with_rules(
             rows = rows.join(ids, on=f"{kind}_run_key", how="left", maintain_order="left")
         unknown = pl.col("linear_run_id").is_null() & pl.col("agentic_run_id").is_null()
         return rows, [*rules, Rule(UNKNOWN_RUN, unknown)]
-    return rows, [*rules, *usage_rules(dataset, day), *condition_rules(dataset), *tracking_rules(dataset)]
+    rules += [*usage_rules(dataset, day), *condition_rules(dataset), *tracking_rules(dataset)]
+    if dataset.owner is not None and owners is not None:
+        owned_at = owners.select(*dataset.owner.key, pl.col("recorded_at").alias(_OWNED_AT))
+        rows = rows.join(owned_at, on=dataset.owner.key, how="left", maintain_order="left")
+        rules.append(Rule(NOT_WHOLE, pl.col(_OWNED_AT).is_null() | (pl.col("recorded_at") > pl.col(_OWNED_AT))))
+    return rows, rules
 
 
 def number_runs(runs: pl.DataFrame) -> pl.DataFrame:

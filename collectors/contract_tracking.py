@@ -1,7 +1,7 @@
 """The landing contract of experiment tracking: the tables of an MLflow backend store, with the store's column names.
 
 Times are as in the store: milliseconds since 1970. What a run owns (params, tags, metrics) counts only beside the run's
-own record of the same import or an older one: see `mlflow_runs`. `collectors/contract.py` lists these datasets.
+own record that was read with it: see `mlflow_runs`. `collectors/contract.py` lists these datasets.
 """
 
 from typing import Final
@@ -19,10 +19,9 @@ TABLES: Final[dict[str, Dataset]] = {}
 """Table of an MLflow store -> its dataset."""
 
 
-def _table(name: str, doc: str, key: tuple[str, ...], *columns: Column) -> Dataset:
-    dataset = Dataset(
-        f"mlflow_{name}", "record", doc, ("store", *key), (STORE, RECORDED_AT, *columns, EXTRA), newest_wins=True
-    )
+def _table(name: str, doc: str, key: tuple[str, ...], *columns: Column, owner: Dataset | None = None) -> Dataset:
+    all_columns = (STORE, RECORDED_AT, *columns, EXTRA)
+    dataset = Dataset(f"mlflow_{name}", "record", doc, ("store", *key), all_columns, newest_wins=True, owner=owner)
     TABLES[name] = dataset
     return dataset
 
@@ -153,51 +152,10 @@ MODEL_VERSION_TAGS = _table(
     WORKSPACE,
 )
 
-METRICS = _table(
-    "metrics",
-    "One value of a metric of a run.",
-    ("run_uuid", "key", "timestamp", "step", "value", "is_nan"),
-    required("key", T, "Metric"),
-    required("value", R, "Its value as stored: 0 stands for NaN, ±1.797…e308 for ±infinity"),
-    required("timestamp", I, "When it was logged, epoch ms"),
-    RUN_UUID,
-    required("step", I, "Step of the run"),
-    required("is_nan", B, "The value is NaN"),
-)
-
-LATEST_METRICS = _table(
-    "latest_metrics",
-    "The latest value of a metric of a run, as the store itself says.",
-    ("run_uuid", "key"),
-    required("key", T, "Metric"),
-    required("value", R, "Its value as stored: 0 stands for NaN, ±1.797…e308 for ±infinity"),
-    optional("timestamp", I, "When it was logged, epoch ms"),
-    optional("step", I, "Step of the run"),
-    optional("is_nan", B, "The value is NaN"),
-    RUN_UUID,
-)
-
-PARAMS = _table(
-    "params",
-    "A parameter of a run.",
-    ("run_uuid", "key"),
-    required("key", T, "Parameter"),
-    optional("value", T, "Its value"),
-    RUN_UUID,
-)
-
-TAGS = _table(
-    "tags",
-    "A tag of a run.",
-    ("run_uuid", "key"),
-    required("key", T, "Tag"),
-    optional("value", T, "Its value"),
-    RUN_UUID,
-)
-
 RUNS = _table(
     "runs",
-    "A run of the store. It is dropped after all that it owns, so what is older than it is no longer in the store.",
+    "A run of the store. It is dropped after all that it owns, which has the same recorded_at: what has another is no "
+    "longer in the store, or not yet all here.",
     ("run_uuid",),
     RUN_UUID,
     optional("name", T, "Its name"),
@@ -215,22 +173,50 @@ RUNS = _table(
     optional("deleted_time", I, "When it was deleted, epoch ms"),
 )
 
-TRACE_TAGS = _table(
-    "trace_tags",
-    "A tag of a trace.",
-    ("request_id", "key"),
-    required("key", T, "Tag"),
-    optional("value", T, "Its value"),
-    REQUEST_ID,
+METRICS = _table(
+    "metrics",
+    "One value of a metric of a run.",
+    ("run_uuid", "key", "timestamp", "step", "value", "is_nan"),
+    required("key", T, "Metric"),
+    required("value", R, "Its value as stored: 0 stands for NaN, ±1.797…e308 for ±infinity"),
+    required("timestamp", I, "When it was logged, epoch ms"),
+    RUN_UUID,
+    required("step", I, "Step of the run"),
+    required("is_nan", B, "The value is NaN"),
+    owner=RUNS,
 )
 
-TRACE_REQUEST_METADATA = _table(
-    "trace_request_metadata",
-    "A fact about a trace, fixed when it began.",
-    ("request_id", "key"),
-    required("key", T, "Name"),
+LATEST_METRICS = _table(
+    "latest_metrics",
+    "The latest value of a metric of a run, as the store itself says.",
+    ("run_uuid", "key"),
+    required("key", T, "Metric"),
+    required("value", R, "Its value as stored: 0 stands for NaN, ±1.797…e308 for ±infinity"),
+    optional("timestamp", I, "When it was logged, epoch ms"),
+    optional("step", I, "Step of the run"),
+    optional("is_nan", B, "The value is NaN"),
+    RUN_UUID,
+    owner=RUNS,
+)
+
+PARAMS = _table(
+    "params",
+    "A parameter of a run.",
+    ("run_uuid", "key"),
+    required("key", T, "Parameter"),
     optional("value", T, "Its value"),
-    REQUEST_ID,
+    RUN_UUID,
+    owner=RUNS,
+)
+
+TAGS = _table(
+    "tags",
+    "A tag of a run.",
+    ("run_uuid", "key"),
+    required("key", T, "Tag"),
+    optional("value", T, "Its value"),
+    RUN_UUID,
+    owner=RUNS,
 )
 
 TRACE_INFO = _table(
@@ -257,6 +243,26 @@ TRACE_INFO = _table(
     optional("total_cost", R, "Both"),
 )
 
+TRACE_TAGS = _table(
+    "trace_tags",
+    "A tag of a trace.",
+    ("request_id", "key"),
+    required("key", T, "Tag"),
+    optional("value", T, "Its value"),
+    REQUEST_ID,
+    owner=TRACE_INFO,
+)
+
+TRACE_REQUEST_METADATA = _table(
+    "trace_request_metadata",
+    "A fact about a trace, fixed when it began.",
+    ("request_id", "key"),
+    required("key", T, "Name"),
+    optional("value", T, "Its value"),
+    REQUEST_ID,
+    owner=TRACE_INFO,
+)
+
 REMOVED = Dataset(
     "mlflow_removed",
     "record",
@@ -271,4 +277,16 @@ REMOVED = Dataset(
     newest_wins=True,
 )
 
-TRACKING_DATASETS: Final = (*TABLES.values(), REMOVED)
+IMPORTS = Dataset(
+    "mlflow_imports",
+    "record",
+    "An import of a store that found something to drop; dropped after all of it.",
+    ("store", "recorded_at"),
+    (
+        STORE,
+        RECORDED_AT,
+        optional("whole_since", TS, "All of the store was read anew since then: what was read before is gone from it"),
+    ),
+)
+
+TRACKING_DATASETS: Final = (*TABLES.values(), REMOVED, IMPORTS)

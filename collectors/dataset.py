@@ -30,6 +30,8 @@ class Dataset:
     `kind`: 'record' datasets become rows of `stage.<name>` in the warehouse, 'sample' datasets stay in the lake.
     `key`: the columns that identify a row. `newest_wins`: a later record of the same key (by recorded_at) replaces the
     earlier one; otherwise a second row with the same key must be identical, else it is quarantined.
+    `owner`: the dataset of the records that own these rows, dropped after them. Only the rows that were recorded with
+    the owner's newest record count, so that what is read again replaces what was read before as a whole, or not at all.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Dataset:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     newest_wins: bool = False
+    owner: "Dataset | None" = None
 
     @property
     def schema(self) -> pa.Schema:

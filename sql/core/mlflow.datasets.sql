@@ -1,5 +1,5 @@
 -- A dataset that runs of an experiment logged.
--- depends: stage.mlflow_datasets, stage.mlflow_removed
+-- depends: tracked.datasets
 -- unique: experiment_id, name, digest
 CREATE OR REPLACE TABLE mlflow.datasets (
     dataset_uuid VARCHAR, -- its id in the store
@@ -15,27 +15,17 @@ CREATE OR REPLACE TABLE mlflow.datasets (
 );
 
 INSERT INTO mlflow.datasets BY NAME
-WITH current AS (
-    SELECT *
-    FROM stage.mlflow_datasets
-    WHERE store = 'mlflow'
-    QUALIFY row_number() OVER (PARTITION BY experiment_id, name, digest ORDER BY recorded_at DESC, landing_date DESC) = 1
-)
 SELECT
-    current.dataset_uuid,
-    current.experiment_id,
-    current.name,
-    current.digest,
-    current.dataset_source_type,
-    current.dataset_source,
-    current.dataset_schema,
-    current.dataset_profile,
-    current.extra_json,
-    current.recorded_at
-FROM current
-ANTI JOIN stage.mlflow_removed AS removed
-    ON removed.store = 'mlflow'
-    AND removed.table_name = 'datasets'
-    AND removed.row_key = concat_ws(chr(31), current.experiment_id, current.name, current.digest)
-    AND removed.recorded_at > current.recorded_at
-ORDER BY current.experiment_id, current.name, current.digest;
+    dataset_uuid,
+    experiment_id,
+    name,
+    digest,
+    dataset_source_type,
+    dataset_source,
+    dataset_schema,
+    dataset_profile,
+    extra_json,
+    recorded_at
+FROM tracked.datasets
+WHERE store = 'mlflow'
+ORDER BY experiment_id, name, digest;

@@ -1,5 +1,5 @@
 -- A tag of an input.
--- depends: stage.mlflow_input_tags, stage.mlflow_removed
+-- depends: tracked.input_tags
 -- unique: input_uuid, name
 CREATE OR REPLACE TABLE mlflow.input_tags (
     input_uuid VARCHAR NOT NULL, -- id of the link
@@ -10,22 +10,12 @@ CREATE OR REPLACE TABLE mlflow.input_tags (
 );
 
 INSERT INTO mlflow.input_tags BY NAME
-WITH current AS (
-    SELECT *
-    FROM stage.mlflow_input_tags
-    WHERE store = 'mlflow'
-    QUALIFY row_number() OVER (PARTITION BY input_uuid, name ORDER BY recorded_at DESC, landing_date DESC) = 1
-)
 SELECT
-    current.input_uuid,
-    current.name,
-    current.value,
-    current.extra_json,
-    current.recorded_at
-FROM current
-ANTI JOIN stage.mlflow_removed AS removed
-    ON removed.store = 'mlflow'
-    AND removed.table_name = 'input_tags'
-    AND removed.row_key = concat_ws(chr(31), current.input_uuid, current.name)
-    AND removed.recorded_at > current.recorded_at
-ORDER BY current.input_uuid, current.name;
+    input_uuid,
+    name,
+    value,
+    extra_json,
+    recorded_at
+FROM tracked.input_tags
+WHERE store = 'mlflow'
+ORDER BY input_uuid, name;

@@ -1,6 +1,6 @@
 -- The latest value of a metric of a run: that of the greatest step, of these the latest time, of these the greatest
 -- value. Computed from all values, and held against what the store itself says.
--- depends: stage.mlflow_metrics, stage.mlflow_latest_metrics, mlflow.runs
+-- depends: tracked.metrics, tracked.latest_metrics
 -- unique: run_uuid, key
 CREATE OR REPLACE TABLE mlflow.latest_metrics (
     key VARCHAR NOT NULL, -- metric
@@ -17,16 +17,13 @@ CREATE OR REPLACE TABLE mlflow.latest_metrics (
 INSERT INTO mlflow.latest_metrics BY NAME
 WITH latest AS (
     SELECT
-        owned.run_uuid,
-        owned.key,
+        run_uuid,
+        key,
         -- The value as stored, where NaN is 0: so does MLflow compare.
-        max({step: owned.step, timestamp: owned.timestamp, value: owned.value, is_nan: owned.is_nan}) AS found
-    FROM stage.mlflow_metrics AS owned
-    JOIN mlflow.runs AS runs
-        ON runs.run_uuid = owned.run_uuid
-        AND owned.recorded_at >= runs.recorded_at
-    WHERE owned.store = 'mlflow'
-    GROUP BY owned.run_uuid, owned.key
+        max({step: step, timestamp: timestamp, value: value, is_nan: is_nan}) AS found
+    FROM tracked.metrics
+    WHERE store = 'mlflow'
+    GROUP BY run_uuid, key
 )
 SELECT
     latest.key,
@@ -45,10 +42,8 @@ SELECT
     own.step = latest.found.step AND own.timestamp = latest.found.timestamp AND own.value = latest.found.value
         AS agrees_with_store
 FROM latest
-JOIN mlflow.runs AS runs ON runs.run_uuid = latest.run_uuid
-LEFT JOIN stage.mlflow_latest_metrics AS own
+LEFT JOIN tracked.latest_metrics AS own
     ON own.store = 'mlflow'
     AND own.run_uuid = latest.run_uuid
     AND own.key = latest.key
-    AND own.recorded_at >= runs.recorded_at
 ORDER BY latest.run_uuid, latest.key;

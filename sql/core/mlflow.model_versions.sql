@@ -1,5 +1,5 @@
 -- A version of a registered model.
--- depends: stage.mlflow_model_versions, stage.mlflow_removed
+-- depends: tracked.model_versions
 -- unique: workspace, name, version
 CREATE OR REPLACE TABLE mlflow.model_versions (
     name VARCHAR NOT NULL, -- registered model
@@ -23,35 +23,25 @@ CREATE OR REPLACE TABLE mlflow.model_versions (
 );
 
 INSERT INTO mlflow.model_versions BY NAME
-WITH current AS (
-    SELECT *
-    FROM stage.mlflow_model_versions
-    WHERE store = 'mlflow'
-    QUALIFY row_number() OVER (PARTITION BY workspace, name, version ORDER BY recorded_at DESC, landing_date DESC) = 1
-)
 SELECT
-    current.name,
-    current.version,
-    current.creation_time,
-    current.last_updated_time,
-    current.description,
-    current.user_id,
-    current.current_stage,
-    current.source,
-    current.run_id,
-    current.status,
-    current.status_message,
-    current.run_link,
-    current.storage_location,
-    current.workspace,
-    ops.time_of_ms(current.creation_time) AS created_at,
-    ops.time_of_ms(current.last_updated_time) AS updated_at,
-    current.extra_json,
-    current.recorded_at
-FROM current
-ANTI JOIN stage.mlflow_removed AS removed
-    ON removed.store = 'mlflow'
-    AND removed.table_name = 'model_versions'
-    AND removed.row_key = concat_ws(chr(31), coalesce(current.workspace, ''), current.name, current.version)
-    AND removed.recorded_at > current.recorded_at
-ORDER BY current.workspace, current.name, current.version;
+    name,
+    version,
+    creation_time,
+    last_updated_time,
+    description,
+    user_id,
+    current_stage,
+    source,
+    run_id,
+    status,
+    status_message,
+    run_link,
+    storage_location,
+    workspace,
+    ops.time_of_ms(creation_time) AS created_at,
+    ops.time_of_ms(last_updated_time) AS updated_at,
+    extra_json,
+    recorded_at
+FROM tracked.model_versions
+WHERE store = 'mlflow'
+ORDER BY workspace, name, version;

@@ -1,5 +1,5 @@
 -- A parameter of a run.
--- depends: stage.mlflow_params, mlflow.runs
+-- depends: tracked.params
 -- unique: run_uuid, key
 CREATE OR REPLACE TABLE mlflow.params (
     key VARCHAR NOT NULL, -- parameter
@@ -9,12 +9,9 @@ CREATE OR REPLACE TABLE mlflow.params (
 
 INSERT INTO mlflow.params BY NAME
 SELECT
-    owned.key,
-    owned.value,
-    owned.run_uuid
-FROM stage.mlflow_params AS owned
-JOIN mlflow.runs AS runs
-    ON runs.run_uuid = owned.run_uuid
-    AND owned.recorded_at >= runs.recorded_at
-WHERE owned.store = 'mlflow'
-ORDER BY owned.run_uuid, owned.key;
+    key,
+    value,
+    run_uuid
+FROM tracked.params
+WHERE store = 'mlflow'
+ORDER BY run_uuid, key;

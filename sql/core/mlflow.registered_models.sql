@@ -1,5 +1,5 @@
 -- A registered model.
--- depends: stage.mlflow_registered_models, stage.mlflow_removed
+-- depends: tracked.registered_models
 -- unique: workspace, name
 CREATE OR REPLACE TABLE mlflow.registered_models (
     name VARCHAR NOT NULL, -- its name
@@ -14,26 +14,16 @@ CREATE OR REPLACE TABLE mlflow.registered_models (
 );
 
 INSERT INTO mlflow.registered_models BY NAME
-WITH current AS (
-    SELECT *
-    FROM stage.mlflow_registered_models
-    WHERE store = 'mlflow'
-    QUALIFY row_number() OVER (PARTITION BY workspace, name ORDER BY recorded_at DESC, landing_date DESC) = 1
-)
 SELECT
-    current.name,
-    current.creation_time,
-    current.last_updated_time,
-    current.description,
-    current.workspace,
-    ops.time_of_ms(current.creation_time) AS created_at,
-    ops.time_of_ms(current.last_updated_time) AS updated_at,
-    current.extra_json,
-    current.recorded_at
-FROM current
-ANTI JOIN stage.mlflow_removed AS removed
-    ON removed.store = 'mlflow'
-    AND removed.table_name = 'registered_models'
-    AND removed.row_key = concat_ws(chr(31), coalesce(current.workspace, ''), current.name)
-    AND removed.recorded_at > current.recorded_at
-ORDER BY current.workspace, current.name;
+    name,
+    creation_time,
+    last_updated_time,
+    description,
+    workspace,
+    ops.time_of_ms(creation_time) AS created_at,
+    ops.time_of_ms(last_updated_time) AS updated_at,
+    extra_json,
+    recorded_at
+FROM tracked.registered_models
+WHERE store = 'mlflow'
+ORDER BY workspace, name;

@@ -1,6 +1,6 @@
 -- A tracked run, as the store had it when it was read last. Deleted runs are kept, and so are those that are no longer
 -- in the store.
--- depends: stage.mlflow_runs, stage.mlflow_removed
+-- depends: tracked.runs
 -- unique: run_uuid
 CREATE OR REPLACE TABLE mlflow.runs (
     run_uuid VARCHAR NOT NULL, -- run
@@ -26,41 +26,27 @@ CREATE OR REPLACE TABLE mlflow.runs (
 );
 
 INSERT INTO mlflow.runs BY NAME
-WITH current AS (
-    SELECT *
-    FROM stage.mlflow_runs
-    WHERE store = 'mlflow'
-    QUALIFY row_number() OVER (PARTITION BY run_uuid ORDER BY recorded_at DESC, landing_date DESC) = 1
-),
-removed AS (
-    SELECT row_key, max(recorded_at) AS removed_at
-    FROM stage.mlflow_removed
-    WHERE store = 'mlflow' AND table_name = 'runs'
-    GROUP BY row_key
-)
 SELECT
-    current.run_uuid,
-    current.name,
-    current.source_type,
-    current.source_name,
-    current.entry_point_name,
-    current.user_id,
-    current.status,
-    current.start_time,
-    current.end_time,
-    current.source_version,
-    current.lifecycle_stage,
-    current.artifact_uri,
-    current.experiment_id,
-    current.deleted_time,
-    ops.time_of_ms(current.start_time) AS started_at,
-    ops.time_of_ms(current.end_time) AS ended_at,
-    ops.time_of_ms(current.deleted_time) AS deleted_at,
-    current.extra_json,
-    current.recorded_at,
-    removed.removed_at
-FROM current
-LEFT JOIN removed
-    ON removed.row_key = current.run_uuid
-    AND removed.removed_at > current.recorded_at
-ORDER BY current.run_uuid;
+    run_uuid,
+    name,
+    source_type,
+    source_name,
+    entry_point_name,
+    user_id,
+    status,
+    start_time,
+    end_time,
+    source_version,
+    lifecycle_stage,
+    artifact_uri,
+    experiment_id,
+    deleted_time,
+    ops.time_of_ms(start_time) AS started_at,
+    ops.time_of_ms(end_time) AS ended_at,
+    ops.time_of_ms(deleted_time) AS deleted_at,
+    extra_json,
+    recorded_at,
+    removed_at
+FROM tracked.runs
+WHERE store = 'mlflow'
+ORDER BY run_uuid;

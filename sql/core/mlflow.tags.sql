@@ -1,5 +1,5 @@
 -- A tag of a run.
--- depends: stage.mlflow_tags, mlflow.runs
+-- depends: tracked.tags
 -- unique: run_uuid, key
 CREATE OR REPLACE TABLE mlflow.tags (
     key VARCHAR NOT NULL, -- tag
@@ -9,12 +9,9 @@ CREATE OR REPLACE TABLE mlflow.tags (
 
 INSERT INTO mlflow.tags BY NAME
 SELECT
-    owned.key,
-    owned.value,
-    owned.run_uuid
-FROM stage.mlflow_tags AS owned
-JOIN mlflow.runs AS runs
-    ON runs.run_uuid = owned.run_uuid
-    AND owned.recorded_at >= runs.recorded_at
-WHERE owned.store = 'mlflow'
-ORDER BY owned.run_uuid, owned.key;
+    key,
+    value,
+    run_uuid
+FROM tracked.tags
+WHERE store = 'mlflow'
+ORDER BY run_uuid, key;

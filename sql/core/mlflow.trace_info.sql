@@ -1,5 +1,5 @@
 -- A trace: one call of an instrumented program.
--- depends: stage.mlflow_trace_info, stage.mlflow_removed
+-- depends: tracked.trace_info
 -- unique: request_id
 CREATE OR REPLACE TABLE mlflow.trace_info (
     request_id VARCHAR NOT NULL, -- trace
@@ -26,38 +26,28 @@ CREATE OR REPLACE TABLE mlflow.trace_info (
 );
 
 INSERT INTO mlflow.trace_info BY NAME
-WITH current AS (
-    SELECT *
-    FROM stage.mlflow_trace_info
-    WHERE store = 'mlflow'
-    QUALIFY row_number() OVER (PARTITION BY request_id ORDER BY recorded_at DESC, landing_date DESC) = 1
-)
 SELECT
-    current.request_id,
-    current.experiment_id,
-    current.timestamp_ms,
-    current.execution_time_ms,
-    current.status,
-    current.client_request_id,
-    current.request_preview,
-    current.response_preview,
-    current.trace_name,
-    current.session_id,
-    current.input_tokens,
-    current.output_tokens,
-    current.total_tokens,
-    current.cache_read_input_tokens,
-    current.cache_creation_input_tokens,
-    current.input_cost,
-    current.output_cost,
-    current.total_cost,
-    ops.time_of_ms(current.timestamp_ms) AS started_at,
-    current.extra_json,
-    current.recorded_at
-FROM current
-ANTI JOIN stage.mlflow_removed AS removed
-    ON removed.store = 'mlflow'
-    AND removed.table_name = 'trace_info'
-    AND removed.row_key = concat_ws(chr(31), current.request_id)
-    AND removed.recorded_at > current.recorded_at
-ORDER BY current.request_id;
+    request_id,
+    experiment_id,
+    timestamp_ms,
+    execution_time_ms,
+    status,
+    client_request_id,
+    request_preview,
+    response_preview,
+    trace_name,
+    session_id,
+    input_tokens,
+    output_tokens,
+    total_tokens,
+    cache_read_input_tokens,
+    cache_creation_input_tokens,
+    input_cost,
+    output_cost,
+    total_cost,
+    ops.time_of_ms(timestamp_ms) AS started_at,
+    extra_json,
+    recorded_at
+FROM tracked.trace_info
+WHERE store = 'mlflow'
+ORDER BY request_id;

@@ -1,5 +1,5 @@
 -- A tag of a trace.
--- depends: stage.mlflow_trace_tags, mlflow.trace_info
+-- depends: tracked.trace_tags
 -- unique: request_id, key
 CREATE OR REPLACE TABLE mlflow.trace_tags (
     key VARCHAR NOT NULL, -- tag
@@ -9,12 +9,9 @@ CREATE OR REPLACE TABLE mlflow.trace_tags (
 
 INSERT INTO mlflow.trace_tags BY NAME
 SELECT
-    owned.key,
-    owned.value,
-    owned.request_id
-FROM stage.mlflow_trace_tags AS owned
-JOIN mlflow.trace_info AS trace_info
-    ON trace_info.request_id = owned.request_id
-    AND owned.recorded_at >= trace_info.recorded_at
-WHERE owned.store = 'mlflow'
-ORDER BY owned.request_id, owned.key;
+    key,
+    value,
+    request_id
+FROM tracked.trace_tags
+WHERE store = 'mlflow'
+ORDER BY request_id, key;

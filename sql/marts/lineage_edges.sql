@@ -1,7 +1,7 @@
 -- One step of the lineage: the target was made from the source, or belongs to it. Between runs a step leads from the one
 -- that began earlier (of two at once, by id): a run that names a later one as its parent, or uses a model of a later run or
 -- of its own, does so against time, and would lead in a circle.
--- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_nodes, stage.mlflow_runs, stage.mlflow_tags, stage.mlflow_datasets, stage.mlflow_inputs, stage.mlflow_model_versions, rcdb.conditions, rcdb.condition_types, stage.rcdb_runs, stage.rcdb_files_have_runs, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
+-- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_nodes, tracked.runs, tracked.tags, tracked.datasets, tracked.inputs, tracked.model_versions, tracked_measurements, stage.rcdb_runs, stage.rcdb_files_have_runs, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
 -- unique: source_kind, source_id, target_kind, target_id, relation
 CREATE OR REPLACE TABLE main.lineage_edges (
     source_kind VARCHAR NOT NULL, -- kind of the source
@@ -35,46 +35,29 @@ of_file AS (
             ORDER BY files.created_at DESC, subjects.path DESC
         ) = 1
 ),
-tracked AS (
+-- A store that was imported under two names has the same runs twice.
+tracked_runs AS (
     SELECT *
-    FROM stage.mlflow_runs
-    QUALIFY row_number() OVER (PARTITION BY run_uuid ORDER BY recorded_at DESC, landing_date DESC) = 1
+    FROM tracked.runs
+    QUALIFY row_number() OVER (PARTITION BY run_uuid ORDER BY removed_at IS NULL DESC, recorded_at DESC, store) = 1
 ),
 tags AS (
-    SELECT run_uuid, key, value
-    FROM stage.mlflow_tags
-    WHERE key IN ('mlflow.parentRunId', 'mlflow.source.git.commit', 'alems.run_uid')
-    QUALIFY row_number() OVER (PARTITION BY store, run_uuid, key ORDER BY recorded_at DESC, landing_date DESC) = 1
-),
--- Which measured run a tracked one is: it names the other, by run_id or $ALEMS_RUN_KEY, or is named by it.
-measured AS (
-    SELECT tags.run_uuid, runs.run_id::VARCHAR AS run_id
-    FROM tags
-    JOIN main.runs AS runs ON runs.run_id = try_cast(trim(tags.value) AS BIGINT)
-    WHERE tags.key = 'alems.run_uid'
-    UNION
-    SELECT tags.run_uuid, run_keys.run_id
-    FROM tags
-    JOIN run_keys ON run_keys.subject = trim(tags.value)
-    WHERE tags.key = 'alems.run_uid'
-    UNION
-    SELECT conditions.text_value, runs.run_id::VARCHAR
-    FROM rcdb.conditions AS conditions
-    JOIN rcdb.condition_types AS types ON types.id = conditions.condition_type_id
-    JOIN main.runs AS runs ON runs.run_id = conditions.run_number
-    WHERE types.name = 'mlflow_run_uuid'
+    SELECT tags.run_uuid, tags.key, tags.value
+    FROM tracked.tags AS tags
+    SEMI JOIN tracked_runs ON tracked_runs.run_uuid = tags.run_uuid AND tracked_runs.store = tags.store
+    WHERE tags.key IN ('mlflow.parentRunId', 'mlflow.source.git.commit')
 ),
 models_used AS (
-    SELECT inputs.source_id AS run_uuid, inputs.destination_id AS model_id, tracked.start_time
-    FROM stage.mlflow_inputs AS inputs
-    JOIN tracked ON tracked.run_uuid = inputs.source_id
+    SELECT inputs.source_id AS run_uuid, inputs.destination_id AS model_id, tracked_runs.start_time
+    FROM tracked.inputs AS inputs
+    JOIN tracked_runs ON tracked_runs.run_uuid = inputs.source_id AND tracked_runs.store = inputs.store
     WHERE inputs.source_type = 'RUN_INPUT'
         AND inputs.destination_type = 'MODEL_INPUT'
 ),
 models_made AS (
-    SELECT inputs.source_id AS run_uuid, inputs.destination_id AS model_id, tracked.start_time
-    FROM stage.mlflow_inputs AS inputs
-    JOIN tracked ON tracked.run_uuid = inputs.source_id
+    SELECT inputs.source_id AS run_uuid, inputs.destination_id AS model_id, tracked_runs.start_time
+    FROM tracked.inputs AS inputs
+    JOIN tracked_runs ON tracked_runs.run_uuid = inputs.source_id AND tracked_runs.store = inputs.store
     WHERE inputs.source_type = 'RUN_OUTPUT'
         AND inputs.destination_type = 'MODEL_OUTPUT'
 ),
@@ -188,7 +171,7 @@ found AS (
     UNION ALL
     SELECT 'landing_file', path, 'run', subject, dataset
     FROM of_file
-    SEMI JOIN tracked ON tracked.run_uuid = of_file.subject
+    SEMI JOIN tracked_runs ON tracked_runs.run_uuid = of_file.subject
     WHERE dataset IN ('mlflow_runs', 'mlflow_params', 'mlflow_tags', 'mlflow_metrics', 'mlflow_latest_metrics')
     UNION ALL
     SELECT 'landing_file', path, 'dataset', replace(subject, chr(31), '@'), dataset
@@ -204,40 +187,38 @@ found AS (
     WHERE dataset = 'mlflow_model_versions'
     UNION ALL
     SELECT 'experiment', store || '/' || experiment_id, 'run', run_uuid, 'has'
-    FROM tracked
+    FROM tracked_runs
     WHERE experiment_id IS NOT NULL
     UNION ALL
     SELECT 'run', run_uuid, 'artifact', artifact_uri, 'left'
-    FROM tracked
+    FROM tracked_runs
     WHERE artifact_uri IS NOT NULL
     UNION ALL
     SELECT 'code', source_version, 'run', run_uuid, 'code of'
-    FROM tracked
+    FROM tracked_runs
     WHERE source_version <> ''
     UNION ALL
     SELECT 'code', tags.value, 'run', tags.run_uuid, 'code of'
     FROM tags
-    SEMI JOIN tracked ON tracked.run_uuid = tags.run_uuid
     WHERE tags.key = 'mlflow.source.git.commit'
         AND tags.value <> ''
     UNION ALL
     SELECT 'run', parent.run_uuid, 'run', child.run_uuid, 'parent of'
     FROM tags
-    JOIN tracked AS child ON child.run_uuid = tags.run_uuid
-    JOIN tracked AS parent ON parent.run_uuid = tags.value
+    JOIN tracked_runs AS child ON child.run_uuid = tags.run_uuid
+    JOIN tracked_runs AS parent ON parent.run_uuid = tags.value
     WHERE tags.key = 'mlflow.parentRunId'
         AND (coalesce(parent.start_time, 0), parent.run_uuid) < (coalesce(child.start_time, 0), child.run_uuid)
     UNION ALL
-    SELECT 'run', measured.run_id, 'run', measured.run_uuid, 'measured'
-    FROM measured
-    SEMI JOIN tracked ON tracked.run_uuid = measured.run_uuid
+    SELECT 'run', run_id::VARCHAR, 'run', run_uuid, 'measured'
+    FROM main.tracked_measurements
     UNION ALL
     SELECT 'dataset', data.name || '@' || data.digest, 'run', inputs.destination_id, 'used by'
-    FROM stage.mlflow_inputs AS inputs
-    JOIN stage.mlflow_datasets AS data
+    FROM tracked.inputs AS inputs
+    JOIN tracked.datasets AS data
         ON data.dataset_uuid = inputs.source_id
         AND data.store = inputs.store
-    SEMI JOIN tracked ON tracked.run_uuid = inputs.destination_id
+    SEMI JOIN tracked_runs ON tracked_runs.run_uuid = inputs.destination_id AND tracked_runs.store = inputs.store
     WHERE inputs.source_type = 'DATASET'
         AND inputs.destination_type = 'RUN'
     UNION ALL
@@ -256,8 +237,8 @@ found AS (
         'model_version',
         CASE WHEN store = 'mlflow' THEN '' ELSE store || '/' END || name || '/' || version,
         'made'
-    FROM stage.mlflow_model_versions AS versions
-    SEMI JOIN tracked ON tracked.run_uuid = versions.run_id
+    FROM tracked.model_versions AS versions
+    SEMI JOIN tracked_runs ON tracked_runs.run_uuid = versions.run_id
     UNION ALL
     SELECT
         'model',
@@ -265,7 +246,7 @@ found AS (
         'model_version',
         CASE WHEN store = 'mlflow' THEN '' ELSE store || '/' END || name || '/' || version,
         'has'
-    FROM stage.mlflow_model_versions
+    FROM tracked.model_versions
     UNION ALL
     SELECT
         'model',
@@ -273,7 +254,7 @@ found AS (
         'model_version',
         CASE WHEN store = 'mlflow' THEN '' ELSE store || '/' END || name || '/' || version,
         'registered as'
-    FROM stage.mlflow_model_versions AS versions
+    FROM tracked.model_versions AS versions
     JOIN models_made ON versions.source = 'models:/' || models_made.model_id
     UNION ALL
     SELECT 'landing_file', path, 'run', numbered.run, dataset

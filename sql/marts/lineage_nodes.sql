@@ -4,7 +4,7 @@
 -- Things of MLflow have the ids that they have there; of a further store, its experiments, models and versions stand behind
 -- its schema and a slash. Runs of an RCDB store stand behind its schema and a colon, those
 -- of serving benchmarks behind inference: their results are named by run, config and what was measured.
--- depends: ops.landing_files, hardware_config, environment_config, idle_baselines, experiments, runs, ml.datasets, ml.predictions, stage.mlflow_experiments, stage.mlflow_runs, stage.mlflow_tags, stage.mlflow_datasets, stage.mlflow_inputs, stage.mlflow_registered_models, stage.mlflow_model_versions, stage.rcdb_runs, stage.rcdb_files, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
+-- depends: ops.landing_files, hardware_config, environment_config, idle_baselines, experiments, runs, ml.datasets, ml.predictions, tracked.experiments, tracked.runs, tracked.tags, tracked.datasets, tracked.inputs, tracked.registered_models, tracked.model_versions, stage.rcdb_runs, stage.rcdb_files, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
 -- unique: kind, id
 CREATE OR REPLACE TABLE main.lineage_nodes (
     node UBIGINT NOT NULL, -- its number in this publication, by which the steps are walked: a hash of kind and id
@@ -63,30 +63,30 @@ WITH found AS (
     WHERE model_name IS NOT NULL
     UNION ALL
     SELECT 'experiment', store || '/' || experiment_id, name, 'mlflow', ops.time_of_ms(creation_time)
-    FROM stage.mlflow_experiments
+    FROM tracked.experiments
     UNION ALL
     SELECT 'run', run_uuid, name, 'mlflow', ops.time_of_ms(start_time)
-    FROM stage.mlflow_runs
+    FROM tracked.runs
     UNION ALL
     SELECT 'artifact', artifact_uri, artifact_uri, 'mlflow', ops.time_of_ms(start_time)
-    FROM stage.mlflow_runs
+    FROM tracked.runs
     WHERE artifact_uri IS NOT NULL
     UNION ALL
     SELECT 'code', source_version, left(source_version, 12), 'mlflow', NULL
-    FROM stage.mlflow_runs
+    FROM tracked.runs
     WHERE source_version <> ''
     UNION ALL
     SELECT 'code', value, left(value, 12), 'mlflow', NULL
-    FROM stage.mlflow_tags
+    FROM tracked.tags
     WHERE key = 'mlflow.source.git.commit'
         AND value <> ''
     UNION ALL
     SELECT 'dataset', name || '@' || digest, name, 'mlflow', recorded_at
-    FROM stage.mlflow_datasets
+    FROM tracked.datasets
     UNION ALL
     -- A model that a run logged or used, whether it was registered or not.
     SELECT 'model', destination_id, destination_id, 'mlflow', recorded_at
-    FROM stage.mlflow_inputs
+    FROM tracked.inputs
     WHERE destination_type IN ('MODEL_OUTPUT', 'MODEL_INPUT')
     UNION ALL
     SELECT
@@ -95,7 +95,7 @@ WITH found AS (
         name,
         'mlflow',
         ops.time_of_ms(creation_time)
-    FROM stage.mlflow_registered_models
+    FROM tracked.registered_models
     UNION ALL
     SELECT
         'model',
@@ -103,7 +103,7 @@ WITH found AS (
         name,
         'mlflow',
         ops.time_of_ms(creation_time)
-    FROM stage.mlflow_model_versions
+    FROM tracked.model_versions
     UNION ALL
     SELECT
         'model_version',
@@ -111,7 +111,7 @@ WITH found AS (
         name || ' ' || version,
         'mlflow',
         ops.time_of_ms(creation_time)
-    FROM stage.mlflow_model_versions
+    FROM tracked.model_versions
     UNION ALL
     SELECT 'run', schema_name || ':' || number, schema_name || ' ' || number, 'rcdb', started
     FROM stage.rcdb_runs
