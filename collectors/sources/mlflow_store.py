@@ -2,8 +2,9 @@
 
 Runs and traces own most rows. Each has a sign: what its row says, how much it owns, and its tags. One whose sign is
 another than at the last import is read again whole, since metrics may be dated back; the others are not read at all.
-Of the other tables, which are small, the rows that are new or changed are dropped. Secrets, webhooks and token hashes
-stand in tables that are never read.
+Of the other tables, which are small, the rows that are new or changed are dropped; and the key of any row that is gone.
+Where it is not known what was dropped before, all is read, and that is said: what is not read again is gone.
+Secrets, webhooks and token hashes stand in tables that are never read.
 """
 
 import datetime as dt
@@ -13,15 +14,16 @@ import socket
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from collectors import contract
-from collectors.contract_tracking import EXTRA, RECORDED_AT, REMOVED, STORE, TABLES
+from collectors.contract_tracking import EXTRA, IMPORTS, RECORDED_AT, REMOVED, STORE, TABLES
 from collectors.dataset import TS, Dataset, I, T
 from collectors.drop import ContractBroken
 from collectors.sources.day_writer import DayWriter
@@ -129,6 +131,8 @@ class _State:
     # any other table -> key -> hash of the row
     records: dict[str, dict[str, str]] = field(default_factory=dict)
     last_files: list[str] = field(default_factory=list)  # files of the last import that dropped any
+    whole_since: str | None = None  # all is being read anew since then: to be said when it is done
+    newest_import: str = ""  # UUID of the newest file of IMPORTS that is taken into account here
 
 
 class _Import:
@@ -144,11 +148,11 @@ class _Import:
             self.version = _version(database, label, self.columns)
         self.label, self.store = label, store
         self.state_path = state_path(landing, store)
-        self.old = load_state(self.state_path, landing, lambda content: _State(**content)) or _State(store, label)
-        self.state = _State(store, label, owners=self.old.owners, records=self.old.records)
-        self.state.last_files = self.old.last_files
-        self.writer = DayWriter(landing, socket.gethostname(), PRODUCER)
         self.now = dt.datetime.now(dt.UTC)
+        self.old = self._state_that_holds() or _State(store, label, whole_since=self.now.isoformat())
+        self.state = replace(self.old, label=label, owners=dict(self.old.owners), records=dict(self.old.records))
+        self.state.newest_import = max(map(_uuid_of, self._import_files()), default="")
+        self.writer = DayWriter(landing, socket.gethostname(), PRODUCER)
 
     def run(self) -> ImportSummary:
         for table in TABLES:
@@ -164,9 +168,33 @@ class _Import:
         with self.database.snapshot():
             if _version(self.database, self.label, _tables(self.database, self.label)) != self.version:
                 raise NotAnMlflowStore(f"{self.label}: was migrated while it was being read; run this again")
+        self._end()
         datasets = {**TABLES, "removed": REMOVED}
         rows = {table: n for table, dataset in datasets.items() if (n := self.writer.rows[dataset.name])}
         return ImportSummary(self.label, self.store, self.version, rows, self.writer.files, self.notes)
+
+    def _state_that_holds(self) -> _State | None:
+        """What was kept, unless the store has been imported since then: from a backup it would not know what landed."""
+        state = load_state(self.state_path, self.landing, lambda content: _State(**content))
+        if state is None:
+            return None
+        newer = [path for path in self._import_files() if _uuid_of(path) > state.newest_import]
+        return None if any(self.store in _stores_of(path) for path in newer) else state
+
+    def _import_files(self) -> list[Path]:
+        return list(self.landing.glob(f"{IMPORTS.name}/date=*/*.parquet"))
+
+    def _end(self) -> None:
+        """Say that this import is done, and that all was read anew where it was; unless nothing was found."""
+        whole_since = self.state.whole_since
+        if not self.writer.files and whole_since is None:
+            return
+        since = None if whole_since is None else dt.datetime.fromisoformat(whole_since)
+        self._write(IMPORTS, self.now.date(), pa.table({"whole_since": pa.array([since], TS)}))
+        self.writer.flush()
+        self.state.whole_since = None
+        self.state.newest_import = _uuid_of(self.writer.files[-1])
+        self._keep()
 
     def _refuse_another_store(self) -> None:
         """Two stores under one name would be mixed up: their experiments have the same numbers."""
@@ -194,10 +222,14 @@ class _Import:
         hashes = {key: row_hash(row) for key, row in rows.items()}
         old = self.old.records.get(table, {})
         changed = [row for key, row in rows.items() if old.get(key) != hashes[key]]
-        if changed:
-            table_rows = pa.Table.from_pylist(changed, schema=_schema(selected))
-            self._write(dataset, self.now.date(), table_rows)
-        self._drop_removed(table, [key for key in old if key not in hashes])
+        removed = [key for key in old if key not in hashes]
+        if changed or removed:
+            self.state.records[table] = dict.fromkeys(hashes, "") | old
+            self._note()
+            if changed:
+                self._write(dataset, self.now.date(), pa.Table.from_pylist(changed, schema=_schema(selected)))
+            self._drop_removed(table, removed)
+            self.writer.flush()
         self.state.records[table] = hashes
 
     def _drop_removed(self, table: str, keys: Sequence[str]) -> None:
@@ -214,11 +246,14 @@ class _Import:
             found = self._signs(owner)
         old = self.old.owners.get(owner.table, {})
         self._drop_removed(owner.table, [row_key([id_]) for id_ in old if id_ not in found])
+        self.writer.flush()
         self.state.owners[owner.table] = {id_: sign for id_, sign in old.items() if id_ in found}
         changed = {id_: weight for id_, (sign, weight) in found.items() if old.get(id_) != sign}
         n_all, n_changed, n_done = (sum(weight for _, weight in found.values()), sum(changed.values()), 0)
         for group in _groups(changed):
             n_group = sum(changed[id_] for id_ in group)
+            self.state.owners[owner.table] |= dict.fromkeys(group, "")
+            self._note()
             with self.database.snapshot():
                 self.now = dt.datetime.now(dt.UTC)
                 # Where most of a table is wanted, reading all of it is faster than looking up each run.
@@ -307,6 +342,11 @@ class _Import:
         self.writer.flush()
         if self.writer.files:
             self.state.last_files = [str(file.relative_to(self.landing)) for file in self.writer.files]
+        self._note()
+
+    def _note(self) -> None:
+        """Keep the state. A key is noted before its row lands: were it not, and the import killed and the row gone
+        from the store by the next one, nobody would know that there is something to be taken back."""
         try:
             save_state(self.state_path, asdict(self.state))
         except OSError as error:
@@ -341,6 +381,19 @@ class _Days:
         for count in pc.value_counts(positions).to_pylist():  # in the order in which they come, so by day
             yield self._days[count["values"]], rows.slice(start, count["counts"])
             start += count["counts"]
+
+
+def _uuid_of(path: Path) -> str:
+    """The end of a landing file's name, which says when it was made."""
+    return path.stem[-36:]
+
+
+def _stores_of(path: Path) -> set[str]:
+    """The stores that a file of IMPORTS is about; none where it is damaged: the pipeline quarantines it."""
+    try:
+        return set(pq.ParquetFile(path).read([STORE.name]).column(STORE.name).to_pylist())
+    except (OSError, pa.ArrowException):
+        return set()
 
 
 def row_key(values: Sequence[Any]) -> str:

@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 from collectors.cli import app
 from collectors.contract_tracking import TABLES
 from collectors.sources import mlflow_store, sql_store, sqlite_file
-from collectors.sources.day_writer import DayWriter
 from collectors.sources.mlflow_store import ImportSummary, NotAnMlflowStore, OtherStore, import_store
 from collectors.sources.sqlite_file import StoreUnreadable
 from collectors.state_file import state_path
@@ -61,12 +60,31 @@ def first_run(store: Path) -> str:
     return str(query(store, "SELECT run_uuid FROM runs WHERE name = 'run 0'")[0][0])
 
 
+def stop_before_the_records_of_runs(patch: pytest.MonkeyPatch, group: int) -> None:
+    """Of that group of runs all that they own is dropped, and not the runs themselves."""
+    drop, groups = mlflow_store._Import._drop_by_day, iter(range(1, 100))
+
+    def killed(self: Any, table: str, *rest: Any) -> None:
+        if table == "runs" and next(groups) == group:
+            raise KeyboardInterrupt
+        drop(self, table, *rest)
+
+    patch.setattr(mlflow_store._Import, "_drop_by_day", killed)
+
+
+def imports(landing: Path) -> list[bool]:
+    """Of each import that found something whether it says that all was read anew; in order."""
+    rows = sorted(landed(landing, "imports"), key=lambda row: row["recorded_at"])
+    return [row["whole_since"] is not None for row in rows]
+
+
 def test_everything_is_dropped_once(store: Path, landing: Path) -> None:
     first = run(store, landing)
     assert first.rows == {table: count(store, table) for table in TABLES}
     assert first.notes == []
     again = run(store, landing)
     assert (again.rows, again.files) == ({}, [])
+    assert imports(landing) == [True]
 
 
 def test_a_runs_rows_land_on_the_day_on_which_it_started(store: Path, landing: Path) -> None:
@@ -130,17 +148,9 @@ def test_a_killed_import_goes_on_and_no_run_is_there_before_all_that_it_owns(
     store: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mlflow_store, "GROUP_OWNERS", 2)
-    flush, flushes = DayWriter.flush, iter(range(100))
-
-    def killed(writer: DayWriter) -> None:
-        if next(flushes) == 4:  # the small tables, a group, and of the next one what it owns are written
-            raise KeyboardInterrupt
-        flush(writer)
-
-    monkeypatch.setattr(DayWriter, "flush", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_before_the_records_of_runs(patch, group=2)
         run(store, landing)
-    monkeypatch.setattr(DayWriter, "flush", flush)
     there = {row["run_uuid"] for row in landed(landing, "runs")}
     assert len(there) == 2
     for table in ("metrics", "params", "tags"):
@@ -155,8 +165,59 @@ def test_a_lost_state_or_an_emptied_landing_is_made_good(store: Path, landing: P
     everything = run(store, landing).rows
     state_path(landing, "mlflow").write_text("{")
     assert run(store, landing).rows == everything
+    assert imports(landing) == [True, True]
     shutil.rmtree(landing)
     assert run(store, landing).rows == everything
+    assert imports(landing) == [True]
+
+
+def test_a_state_that_is_older_than_what_has_landed_does_not_count(store: Path, landing: Path) -> None:
+    everything = run(store, landing).rows
+    kept = state_path(landing, "mlflow").read_text()
+    query(store, "UPDATE runs SET status = 'KILLED' WHERE run_uuid = ?", first_run(store))
+    run(store, landing)
+    state_path(landing, "mlflow").write_text(kept)
+    assert run(store, landing).rows == everything
+    assert imports(landing) == [True, False, True]
+
+
+def test_an_import_of_another_store_leaves_the_state_as_it_is(store: Path, landing: Path) -> None:
+    run(store, landing)
+    run(store, landing, name="lab")
+    assert run(store, landing).rows == {}
+
+
+def test_that_all_was_read_anew_is_said_when_it_is_done(
+    store: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_store, "GROUP_OWNERS", 2)
+    run(store, landing)
+    state_path(landing, "mlflow").unlink()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_before_the_records_of_runs(patch, group=2)
+        run(store, landing)
+    assert imports(landing) == [True]
+    run(store, landing)
+    assert imports(landing) == [True, True]
+    [first, second] = sorted(landed(landing, "imports"), key=lambda row: row["recorded_at"])
+    # Since the beginning of what was stopped: what that had dropped already was not dropped again.
+    assert {row["recorded_at"] >= second["whole_since"] for row in landed(landing, "experiments")} == {True, False}
+    assert first["recorded_at"] < second["whole_since"]
+    assert len(landed(landing, "experiments")) == 2 * count(store, "experiments")
+
+
+def test_what_landed_before_a_kill_and_is_gone_afterwards_is_taken_back(
+    store: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(store, landing)
+    query(store, "INSERT INTO registered_model_tags (key, value, name, workspace) "
+                 "SELECT 'new', '1', name, workspace FROM registered_models")  # fmt: skip
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(mlflow_store._Import, "_keep", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+        run(store, landing)
+    assert "new" in {row["key"] for row in landed(landing, "registered_model_tags")}
+    query(store, "DELETE FROM registered_model_tags WHERE key = 'new'")
+    assert run(store, landing).rows == {"removed": 1}
 
 
 def test_what_is_no_longer_in_the_store_is_said_to_be_removed(store: Path, landing: Path) -> None:

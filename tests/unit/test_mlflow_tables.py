@@ -1,8 +1,12 @@
 """Schema mlflow of a published file, beside the store that MLflow itself made and beside measured runs."""
 
 import math
+import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -15,12 +19,14 @@ import pytest
 
 from alems_pipeline import tracking_rules
 from alems_pipeline.query import run_query
+from alems_pipeline.rules import NOT_WHOLE
 from alems_pipeline.sql_files import SQL_ROOT
 from alems_pipeline.warehouse import connect_published
 from collectors import contract
 from collectors.contract_tracking import TABLES
 from collectors.drop import drop_rows
 from collectors.sources.mlflow_store import import_store
+from collectors.state_file import state_path
 from tests.mlflow_rows import in_order, table_of_store
 from tests.small_landing import drop_session
 from tests.warehouses import materialize
@@ -316,3 +322,72 @@ def test_the_tables_follow_the_store(mlflow_db: Path, tmp_path: Path) -> None:
         assert con.execute("SELECT dataset, reason, n_rows FROM ops.quarantine").fetchall() == [
             ("mlflow_experiments", tracking_rules.STORE, 1)
         ]
+
+
+def drop_run(store: Path, run_uuid: str) -> None:
+    for table in ("runs", "metrics", "latest_metrics", "params", "tags"):
+        query(store, f"DELETE FROM {table} WHERE run_uuid = ?", run_uuid)
+
+
+def import_killed(store: Path, landing: Path) -> None:
+    """An import that is killed when all that the changed runs own has landed, and none of the runs themselves."""
+    program = f"""
+import os, signal
+from pathlib import Path
+from collectors.sources import mlflow_store
+drop = mlflow_store._Import._drop_by_day
+def killed(self, table, *rest):
+    os.kill(os.getpid(), signal.SIGKILL) if table == "runs" else drop(self, table, *rest)
+mlflow_store._Import._drop_by_day = killed
+mlflow_store.import_store({f"sqlite:///{store}"!r}, Path({str(landing)!r}))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == -signal.SIGKILL
+
+
+def test_a_lost_state_and_a_kill_leave_what_stood_in_the_store(mlflow_db: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copy(mlflow_db, tmp_path / "mlflow.db"))
+    home = tmp_path / "warehouse"
+    drop_session(home / "landing", [MEASURED], pairs_per_day=1)
+    maker, other, gone, reread = (run_of(store, number) for number in (0, 1, 5, 2))
+    query(store, "UPDATE tags SET value = ? WHERE key = 'alems.run_uid'", str(measured_keys(home / "landing")[0]))
+    import_store(f"sqlite:///{store}", home / "landing")
+    # Version 1 is registered anew, by another run; a run, a tag, an alias and an experiment's tag are gone.
+    query(store, "UPDATE model_versions SET run_id = ? WHERE version = 1", other)
+    query(store, "DELETE FROM tags WHERE key = 'alems.run_uid' AND run_uuid <> ?", reread)
+    query(store, "DELETE FROM registered_model_aliases")
+    query(store, "DELETE FROM experiment_tags WHERE key = 'team'")
+    drop_run(store, gone)
+    state_path(home / "landing", "mlflow").unlink()
+    import_store(f"sqlite:///{store}", home / "landing")
+    stood = {table: rows_of(store, table) for table in TABLES}
+    query(store, "UPDATE tags SET value = 'read again' WHERE key = 'note' AND run_uuid = ?", reread)
+    query(store, "DELETE FROM metrics WHERE key = 'loss' AND step < 5 AND run_uuid = ?", reread)
+    query(store, "INSERT INTO params VALUES ('new', '1', ?)", reread)
+    import_killed(store, home / "landing")
+    materialize(home)
+    assert_tables_are(home, stood, gone)
+    with connect_published(home / "alems.duckdb") as con:
+        made = con.execute("SELECT source_id FROM lineage_edges WHERE target_id = 'classifier/1' AND relation = 'made'")
+        assert made.fetchall() == [(other,)]
+        measured = con.execute("SELECT target_id FROM lineage_edges WHERE relation = 'measured'").fetchall()
+        assert sorted(measured) == sorted([(reread,), (gone,)]), "and none whose tag is gone"
+        assert con.execute("SELECT run_uuid, removed_at IS NULL FROM mlflow.runs WHERE run_uuid IN (?, ?) ORDER BY 2",
+                           [gone, maker]).fetchall() == [(gone, False), (maker, True)]  # fmt: skip
+        waiting = con.execute("SELECT DISTINCT reason FROM ops.quarantine").fetchall()
+        assert waiting == [(NOT_WHOLE,)]
+    import_store(f"sqlite:///{store}", home / "landing")
+    materialize(home)
+    assert_tables_are(home, {table: rows_of(store, table) for table in TABLES}, gone)
+    with connect_published(home / "alems.duckdb") as con:
+        assert con.execute("SELECT reason FROM ops.quarantine").fetchall() == []
+
+
+def assert_tables_are(home: Path, tables: dict[str, tuple[str, list[tuple[Any, ...]]]], gone: str) -> None:
+    """The tables hold those rows; of a run that is gone what was read last is kept."""
+    with connect_published(home / "alems.duckdb") as con:
+        for table, (listed, expected) in tables.items():
+            where = "WHERE run_uuid <> ?" if "run_uuid" in listed else "WHERE ? <> ''"
+            found = con.execute(f"SELECT {listed} FROM mlflow.{table} {where}", [gone]).fetchall()
+            assert in_order(found) == in_order(expected), table
+        assert con.execute("SELECT problem FROM ops.check_results WHERE problem LIKE '%mlflow.%'").fetchall() == []
