@@ -20,7 +20,8 @@ from collectors.contract import ENERGY_DOMAINS
 GAP_MEDIANS: Final = 3
 DEFAULT_GAP_NS: Final = 100_000_000
 LEADING: Final = ("pkg", "model", "core", "uncore", "dram", "psys")
-"""A sample counts as read where the first of these counters that its run has was read."""
+"""A sample counts as read where the first of these counters that its run has was read; a package with its DRAM, since
+both are of the run's total."""
 
 _INT: Final = pl.Int64()
 _COUNTS: Final = ("n_samples", "n_gaps", "gap_ns", "n_wraps", "n_resets", "n_hidden_wrap_gaps")
@@ -60,6 +61,7 @@ class Ending:
 
     n_rows: int = 0
     last_ns: int | None = None  # of the last sample that was read
+    unplaced: list[bool] = field(default_factory=list)  # is_reset of what was special after it
     readings: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict)  # the last of each counter and package
 
 
@@ -160,8 +162,9 @@ def fold(rows: pl.DataFrame, facts: RunFacts, ending: Ending | None = None) -> F
         flags.append(flagged)
     flagged = pl.concat(flags).group_by("row").agg(pl.all().sum())
     read = _read_times(samples, times, runs, ending)
-    gaps = _gaps(read, flagged, runs)
-    resets = flagged.filter(pl.col("n_resets") > 0)
+    special = _special(flagged, times, read, ending)
+    gaps = _gaps(read, special, runs)
+    resets = special.filter("is_reset")
     samples = samples.with_columns(
         _nulls(times).scatter(gaps["row"], gaps["interval_ns"]).alias("gap_ns"),
         _nulls(times, pl.Boolean).scatter(resets["row"], True).alias("is_reset"),
@@ -269,8 +272,10 @@ def _read_times(samples: pl.DataFrame, times: pl.DataFrame, runs: pl.DataFrame, 
     """The samples that were read: row, run, timestamp_ns, interval_ns since the one before in the run."""
     leading = runs["leading"].gather(times["run"])
     was_read = [(leading == c) & samples[f"{c}_energy_uj"].is_not_null() for c in runs["leading"].unique().drop_nulls()]
+    needs_dram = runs["domains"].list.contains("dram") & (runs["leading"] == "pkg")
+    lacks_dram = samples["dram_energy_uj"].is_null() & needs_dram.gather(times["run"])
     read = times.select("run", "timestamp_ns", row=pl.int_range(pl.len(), dtype=pl.Int64)).filter(
-        pl.any_horizontal(pl.lit(False), *was_read)
+        pl.any_horizontal(pl.lit(False), *was_read) & ~lacks_dram
     )
     interval_ns: pl.Expr = pl.when(pl.col("run") == pl.col("run").shift()).then(pl.col("timestamp_ns").diff())
     if ending is not None and ending.last_ns is not None:
@@ -279,12 +284,27 @@ def _read_times(samples: pl.DataFrame, times: pl.DataFrame, runs: pl.DataFrame, 
     return read.with_columns(interval_ns=interval_ns)
 
 
-def _gaps(read: pl.DataFrame, flagged: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
-    """The intervals over which the counters cannot be trusted to tell how the energy was spent: row, interval_ns.
+def _special(flagged: pl.DataFrame, times: pl.DataFrame, read: pl.DataFrame, ending: Ending | None) -> pl.DataFrame:
+    """Where a reset or a hidden wrap shows: row, is_reset; each at its own sample, or the next that was read."""
+    found = flagged.filter((pl.col("n_resets") > 0) | (pl.col("n_hidden_wrap_gaps") > 0))
+    found = found.select("row", run=times["run"].gather(found["row"]), is_reset=pl.col("n_resets") > 0)
+    if ending is not None and ending.unplaced and times.height:
+        carried = pl.DataFrame({"is_reset": ending.unplaced}).select(
+            row=pl.lit(0, pl.Int64), run=pl.lit(times.item(0, "run"), times["run"].dtype), is_reset="is_reset"
+        )
+        found = pl.concat([carried, found])
+    reads = read.select("run", "row", at="row")
+    placed = found.sort("row").join_asof(reads, on="row", by="run", strategy="forward", check_sortedness=False)
+    if ending is not None and times.height:
+        ending.unplaced = placed.filter(pl.col("at").is_null())["is_reset"].to_list()
+    return placed.drop_nulls("at").group_by(row="at").agg(pl.col("is_reset").any())
+
+
+def _gaps(read: pl.DataFrame, special: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
+    """The intervals over which the counters cannot be trusted to tell how the energy was spent: row, run, interval_ns.
 
     They are longer than the run's threshold, or hold a reset, or are so long that wraps may be hidden in them.
     """
-    special = flagged.filter((pl.col("n_resets") > 0) | (pl.col("n_hidden_wrap_gaps") > 0))
     is_long = pl.col("interval_ns") > runs["gap_threshold_ns"].gather(read["run"])
     return read.filter(is_long | pl.col("row").is_in(special["row"].implode())).select("row", "run", "interval_ns")
 

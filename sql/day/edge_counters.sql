@@ -46,7 +46,7 @@ edges AS (
 gaps AS (
     SELECT run_id, from_ns, to_ns
     FROM daily.run_gaps
-    WHERE run_date = getvariable('day')
+    WHERE run_date = getvariable('day') AND gpu_index IS NULL
 ),
 buckets AS (
     SELECT

@@ -1,5 +1,5 @@
 -- The energy of all GPUs of a run up to one of its edges, with hard bounds; only for runs whose GPUs were measured.
--- depends: daily.run_edges
+-- depends: daily.run_edges, daily.gpu_sampling
 CREATE TABLE IF NOT EXISTS daily.edge_gpu_counters (
     run_id BIGINT NOT NULL, -- run
     run_date DATE NOT NULL, -- landing date of the run
@@ -7,49 +7,39 @@ CREATE TABLE IF NOT EXISTS daily.edge_gpu_counters (
     gpu_uj BIGINT, -- energy of all GPUs since their first sample; NULL where one of them was not measured at the edge
     gpu_lower_uj BIGINT, -- the counters' certain lower bound; NULL for a GPU that gives power only
     gpu_upper_uj BIGINT, -- the counters' certain upper bound; NULL for a GPU that gives power only
-    n_resets_before BIGINT, -- counter resets seen up to the last sample at or before the edge
-    n_resets_after BIGINT, -- counter resets seen up to the first sample at or after the edge
     missing_ns BIGINT -- how far the edge lies outside the samples; 0 inside
 );
 
 DELETE FROM daily.edge_gpu_counters
 WHERE run_date = getvariable('day');
 
--- NVML's counter restarts when the driver does: a fall adds nothing and leaves no upper bound. A GPU without the counter
--- has its power integrated by trapezoids, but never across a gap. An NVML sample is due every 100 ms: 1 s is a gap.
+-- NVML's counter restarts when the driver does: a fall adds nothing, and run_gaps tells of it. A GPU without the counter
+-- has its power integrated by trapezoids, but never across a gap.
 INSERT INTO daily.edge_gpu_counters BY NAME
-WITH readings AS (
-    SELECT
-        run_id,
-        gpu_index,
-        timestamp_ns,
-        energy_mj,
-        power_mw,
-        count(energy_mj) OVER (PARTITION BY run_id, gpu_index) > 0 AS has_counter
-    FROM day_gpu_samples
+WITH gpus AS (
+    SELECT run_id, gpu_index, has_counter, gap_threshold_ns
+    FROM daily.gpu_sampling
+    WHERE run_date = getvariable('day')
 ),
 intervals AS (
     SELECT
-        run_id,
-        gpu_index,
+        samples.run_id,
+        samples.gpu_index,
         timestamp_ns,
         has_counter,
+        gap_threshold_ns,
         timestamp_ns - lag(timestamp_ns) OVER by_time AS interval_ns,
         (energy_mj - lag(energy_mj) OVER by_time) * 1000::HUGEINT AS counted_uj,
         (power_mw::DOUBLE + lag(power_mw) OVER by_time) / 2 AS mean_mw
-    FROM readings
+    FROM day_gpu_samples AS samples
+    JOIN gpus ON gpus.run_id = samples.run_id AND gpus.gpu_index = samples.gpu_index
     WHERE CASE WHEN has_counter THEN energy_mj IS NOT NULL ELSE power_mw IS NOT NULL END
-    WINDOW by_time AS (PARTITION BY run_id, gpu_index ORDER BY timestamp_ns)
-),
-gpus AS (
-    SELECT run_id, gpu_index, greatest(3 * median(interval_ns), 1000000000) AS gap_threshold_ns
-    FROM intervals
-    GROUP BY run_id, gpu_index
+    WINDOW by_time AS (PARTITION BY samples.run_id, samples.gpu_index ORDER BY timestamp_ns)
 ),
 counters AS (
     SELECT
-        intervals.run_id,
-        intervals.gpu_index,
+        run_id,
+        gpu_index,
         timestamp_ns,
         has_counter,
         gap_threshold_ns,
@@ -59,11 +49,8 @@ counters AS (
                 WHEN interval_ns <= gap_threshold_ns THEN mean_mw * interval_ns / 1e6
                 ELSE 0
             END
-        ) OVER by_time AS energy_uj,
-        count(*) FILTER (WHERE has_counter AND counted_uj < 0) OVER by_time AS n_resets
+        ) OVER (PARTITION BY run_id, gpu_index ORDER BY timestamp_ns) AS energy_uj
     FROM intervals
-    JOIN gpus ON gpus.run_id = intervals.run_id AND gpus.gpu_index = intervals.gpu_index
-    WINDOW by_time AS (PARTITION BY intervals.run_id, intervals.gpu_index ORDER BY timestamp_ns)
 ),
 edges AS (
     SELECT run_edges.run_id, gpus.gpu_index, run_edges.at_ns
@@ -81,9 +68,7 @@ neighbours AS (
         coalesce(before.timestamp_ns, after.timestamp_ns) AS lower_ns,
         coalesce(after.timestamp_ns, before.timestamp_ns) AS upper_ns,
         coalesce(before.energy_uj, after.energy_uj) AS lower_uj,
-        coalesce(after.energy_uj, before.energy_uj) AS upper_uj,
-        coalesce(before.n_resets, after.n_resets) AS n_resets_before,
-        coalesce(after.n_resets, before.n_resets) AS n_resets_after
+        coalesce(after.energy_uj, before.energy_uj) AS upper_uj
     FROM edges
     ASOF LEFT JOIN counters AS before
         ON before.run_id = edges.run_id
@@ -106,8 +91,6 @@ bounded AS (
         run_id,
         at_ns,
         missing_ns,
-        n_resets_before,
-        n_resets_after,
         CASE WHEN missing_ns < gap_threshold_ns THEN round(lower_uj + (upper_uj - lower_uj) * weight) END AS energy_uj,
         -- Outside the samples a GPU may have drawn up to 2 kW, which is 2 µJ per ns.
         CASE WHEN has_counter THEN lower_uj - 2 * greatest(lower_ns - at_ns, 0) END AS energy_lower_uj,
@@ -121,8 +104,6 @@ SELECT
     CASE WHEN count(*) = count(energy_uj) THEN try_cast(sum(energy_uj) AS BIGINT) END AS gpu_uj,
     CASE WHEN count(*) = count(energy_lower_uj) THEN try_cast(floor(sum(energy_lower_uj)) AS BIGINT) END AS gpu_lower_uj,
     CASE WHEN count(*) = count(energy_upper_uj) THEN try_cast(ceil(sum(energy_upper_uj)) AS BIGINT) END AS gpu_upper_uj,
-    sum(n_resets_before)::BIGINT AS n_resets_before,
-    sum(n_resets_after)::BIGINT AS n_resets_after,
     max(missing_ns) AS missing_ns
 FROM bounded
 GROUP BY run_id, at_ns;

@@ -1,6 +1,6 @@
 -- The energy of an event: what the run's total grew by between its start and its end, with certain bounds; and of that
 -- the event's own share. A moment belongs to the innermost event around it, so own energies never overlap.
--- depends: stage.runs, stage.orchestration_events, daily.edge_counters, daily.edge_gpu_counters, daily.run_gaps, stage.energy_sampling
+-- depends: stage.runs, stage.orchestration_events, daily.edge_counters, daily.run_gaps, stage.energy_sampling
 -- unique: event_id
 CREATE TABLE IF NOT EXISTS main.event_energy (
     event_id BIGINT NOT NULL, -- stable id of the run, the event's times, step, phase and type
@@ -96,11 +96,11 @@ own_shares AS (
 unbounded_spans AS (
     SELECT gaps.run_id, gaps.from_ns, gaps.to_ns
     FROM daily.run_gaps AS gaps
-    JOIN stage.energy_sampling AS sampling
+    LEFT JOIN stage.energy_sampling AS sampling
         ON sampling.run_id = gaps.run_id
         AND sampling.landing_date = getvariable('day')
     WHERE gaps.run_date = getvariable('day')
-        AND (gaps.is_reset OR sampling.n_hidden_wrap_gaps > 0)
+        AND (gaps.is_reset OR (gaps.gpu_index IS NULL AND sampling.n_hidden_wrap_gaps > 0))
 ),
 unbounded_events AS (
     SELECT DISTINCT events.event_id
@@ -109,18 +109,6 @@ unbounded_events AS (
         ON spans.run_id = events.run_id
         AND spans.from_ns < events.end_time_ns
         AND spans.to_ns > events.start_time_ns
-    UNION
-    SELECT events.event_id
-    FROM day_events AS events
-    JOIN daily.edge_gpu_counters AS starts
-        ON starts.run_id = events.run_id
-        AND starts.at_ns = events.start_time_ns
-        AND starts.run_date = getvariable('day')
-    JOIN daily.edge_gpu_counters AS ends
-        ON ends.run_id = events.run_id
-        AND ends.at_ns = events.end_time_ns
-        AND ends.run_date = getvariable('day')
-    WHERE ends.n_resets_after > starts.n_resets_before
 ),
 differences AS (
     SELECT

@@ -1,6 +1,6 @@
 -- The energy of a run: what the counters grew by between its start and its end, with certain bounds and how much of the
 -- run was observed. A run without samples has the total that its source had written, where it is above 0, and no bounds.
--- depends: stage.runs, stage.energy_sampling, daily.run_gaps, daily.edge_counters, daily.edge_gpu_counters
+-- depends: stage.runs, stage.energy_sampling, daily.gpu_sampling, daily.run_gaps, daily.edge_counters
 -- unique: run_id
 CREATE TABLE IF NOT EXISTS main.run_energy (
     run_id BIGINT NOT NULL, -- run
@@ -16,14 +16,14 @@ CREATE TABLE IF NOT EXISTS main.run_energy (
     psys_energy_uj BIGINT, -- platform
     model_energy_uj BIGINT, -- estimate by the CPU-time model
     gpu_energy_uj BIGINT, -- all GPUs
-    sample_coverage DOUBLE, -- share of the run's time that lies between samples, gaps taken off
-    n_samples BIGINT, -- energy samples of the run
+    sample_coverage DOUBLE, -- share of the run's time that lies between samples of all that the total is of, gaps taken off
+    n_samples BIGINT, -- energy samples of the run, without those of GPUs
     n_packages BIGINT, -- CPU packages summed
-    median_interval_ns BIGINT, -- median interval between energy samples
+    median_interval_ns BIGINT, -- median interval between energy samples, of what the total is of: the longest
     start_missing_ns BIGINT, -- how far the start lies outside the samples: 0 inside; NULL where no energy is known there
     end_missing_ns BIGINT, -- how far the end lies outside the samples: 0 inside; NULL where no energy is known there
-    n_gaps BIGINT, -- gaps between energy samples within the run
-    gap_ns BIGINT, -- their length within the run
+    n_gaps BIGINT, -- gaps between energy samples within the run, of all that the total is of
+    gap_ns BIGINT, -- their length within the run; the same time counts once
     n_resets BIGINT, -- counter resets within the run: what was counted before each is lost
     n_hidden_wrap_gaps BIGINT -- gaps so long that a counter may have wrapped unseen: the energy is a lower bound
 );
@@ -36,20 +36,6 @@ WITH day_runs AS (
     SELECT run_id, start_time_ns, end_time_ns, reported_total_energy_uj
     FROM stage.runs
     WHERE landing_date = getvariable('day')
-),
-gaps AS (
-    SELECT
-        day_runs.run_id,
-        count(*) AS n_gaps,
-        sum(least(gaps.to_ns, day_runs.end_time_ns) - greatest(gaps.from_ns, day_runs.start_time_ns))::BIGINT AS gap_ns,
-        count(*) FILTER (WHERE is_reset) AS n_resets
-    FROM daily.run_gaps AS gaps
-    JOIN day_runs
-        ON day_runs.run_id = gaps.run_id
-        AND day_runs.start_time_ns < gaps.to_ns
-        AND day_runs.end_time_ns > gaps.from_ns
-    WHERE gaps.run_date = getvariable('day')
-    GROUP BY day_runs.run_id
 ),
 differences AS (
     SELECT
@@ -70,8 +56,7 @@ differences AS (
         ends.dram_uj - starts.dram_uj AS dram_energy_uj,
         ends.psys_uj - starts.psys_uj AS psys_energy_uj,
         ends.model_uj - starts.model_uj AS model_energy_uj,
-        ends.gpu_uj - starts.gpu_uj AS gpu_energy_uj,
-        coalesce(gpu_ends.n_resets_after - gpu_starts.n_resets_before, 0) AS n_gpu_resets
+        ends.gpu_uj - starts.gpu_uj AS gpu_energy_uj
     FROM day_runs
     JOIN daily.edge_counters AS starts
         ON starts.run_id = day_runs.run_id
@@ -81,25 +66,92 @@ differences AS (
         ON ends.run_id = day_runs.run_id
         AND ends.at_ns = day_runs.end_time_ns
         AND ends.run_date = getvariable('day')
-    LEFT JOIN daily.edge_gpu_counters AS gpu_starts
-        ON gpu_starts.run_id = day_runs.run_id
-        AND gpu_starts.at_ns = day_runs.start_time_ns
-        AND gpu_starts.run_date = getvariable('day')
-    LEFT JOIN daily.edge_gpu_counters AS gpu_ends
-        ON gpu_ends.run_id = day_runs.run_id
-        AND gpu_ends.at_ns = day_runs.end_time_ns
-        AND gpu_ends.run_date = getvariable('day')
+),
+gpus AS (
+    SELECT run_id, max(first_ns) AS first_ns, min(last_ns) AS last_ns, max(median_interval_ns) AS median_interval_ns
+    FROM daily.gpu_sampling
+    WHERE run_date = getvariable('day')
+    GROUP BY run_id
+),
+-- When all was sampled that the total is of.
+sampled AS (
+    SELECT
+        differences.run_id,
+        start_time_ns,
+        end_time_ns,
+        has_cpu,
+        has_gpu,
+        greatest(start_time_ns, CASE WHEN has_cpu THEN cpu.first_ns END, CASE WHEN has_gpu THEN gpus.first_ns END)
+            AS from_ns,
+        least(end_time_ns, CASE WHEN has_cpu THEN cpu.last_ns END, CASE WHEN has_gpu THEN gpus.last_ns END) AS to_ns,
+        cpu.n_samples,
+        cpu.n_packages,
+        greatest(CASE WHEN has_cpu THEN cpu.median_interval_ns END, CASE WHEN has_gpu THEN gpus.median_interval_ns END)
+            AS median_interval_ns,
+        CASE WHEN has_cpu THEN cpu.n_hidden_wrap_gaps ELSE 0 END AS n_hidden_wrap_gaps
+    FROM (
+        SELECT *, energy_source IN ('rapl', 'rapl+nvml', 'model:cpu_time') AS has_cpu, contains(energy_source, 'nvml') AS has_gpu
+        FROM differences
+    ) AS differences
+    LEFT JOIN stage.energy_sampling AS cpu
+        ON cpu.run_id = differences.run_id
+        AND cpu.landing_date = getvariable('day')
+    LEFT JOIN gpus ON gpus.run_id = differences.run_id
+    WHERE has_cpu OR has_gpu
+),
+-- Gaps of several counters may overlap: each counts from where those before it end.
+gaps AS (
+    SELECT
+        sampled.run_id,
+        gaps.gpu_index,
+        gaps.is_reset,
+        least(gaps.to_ns, sampled.to_ns) AS to_ns,
+        greatest(gaps.from_ns, sampled.from_ns, max(gaps.to_ns) OVER before) AS from_ns
+    FROM daily.run_gaps AS gaps
+    JOIN sampled
+        ON sampled.run_id = gaps.run_id
+        AND sampled.start_time_ns < gaps.to_ns
+        AND sampled.end_time_ns > gaps.from_ns
+    WHERE gaps.run_date = getvariable('day')
+        AND CASE WHEN gaps.gpu_index IS NULL THEN sampled.has_cpu ELSE sampled.has_gpu END
+    WINDOW before AS (
+        PARTITION BY sampled.run_id
+        ORDER BY gaps.from_ns, gaps.to_ns, gaps.gpu_index
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+),
+counted AS (
+    SELECT
+        run_id,
+        count(*) AS n_gaps,
+        sum(greatest(to_ns - from_ns, 0))::BIGINT AS gap_ns,
+        count(*) FILTER (WHERE is_reset) AS n_resets,
+        count(*) FILTER (WHERE gpu_index IS NULL) AS n_cpu_gaps
+    FROM gaps
+    GROUP BY run_id
+),
+observed AS (
+    SELECT
+        sampled.run_id,
+        n_samples,
+        n_packages,
+        median_interval_ns,
+        greatest(to_ns - from_ns - coalesce(gap_ns, 0), 0) / nullif(end_time_ns - start_time_ns, 0)::DOUBLE
+            AS sample_coverage,
+        coalesce(n_gaps, 0) AS n_gaps,
+        coalesce(gap_ns, 0) AS gap_ns,
+        coalesce(n_resets, 0) AS n_resets,
+        CASE WHEN n_cpu_gaps > 0 THEN n_hidden_wrap_gaps ELSE 0 END AS n_hidden_wrap_gaps
+    FROM sampled
+    LEFT JOIN counted ON counted.run_id = sampled.run_id
 )
 SELECT
     differences.run_id,
     getvariable('day') AS run_date,
     total_energy_uj,
     CASE WHEN total_energy_uj IS NOT NULL AND NOT is_reported THEN energy_lo_uj END AS energy_lo_uj,
-    CASE
-        WHEN coalesce(gaps.n_resets, 0) + n_gpu_resets > 0 THEN NULL
-        WHEN gaps.n_gaps > 0 AND sampling.n_hidden_wrap_gaps > 0 THEN NULL
-        WHEN total_energy_uj IS NOT NULL THEN energy_hi_uj
-    END AS energy_hi_uj,
+    CASE WHEN n_resets = 0 AND n_hidden_wrap_gaps = 0 AND total_energy_uj IS NOT NULL THEN energy_hi_uj END
+        AS energy_hi_uj,
     energy_source,
     pkg_energy_uj,
     core_energy_uj,
@@ -108,27 +160,15 @@ SELECT
     psys_energy_uj,
     model_energy_uj,
     gpu_energy_uj,
-    CASE
-        WHEN sampling.run_id IS NOT NULL THEN greatest(
-            least(sampling.last_ns, end_time_ns) - greatest(sampling.first_ns, start_time_ns)
-                - coalesce(gaps.gap_ns, 0),
-            0
-        )
-        WHEN energy_source = 'nvml'
-            THEN greatest(end_time_ns - start_time_ns - start_missing_ns - end_missing_ns, 0)
-    END / nullif(end_time_ns - start_time_ns, 0)::DOUBLE AS sample_coverage,
-    sampling.n_samples,
-    sampling.n_packages,
-    sampling.median_interval_ns,
+    sample_coverage,
+    n_samples,
+    n_packages,
+    median_interval_ns,
     start_missing_ns,
     end_missing_ns,
-    CASE WHEN sampling.run_id IS NOT NULL THEN coalesce(gaps.n_gaps, 0) END AS n_gaps,
-    CASE WHEN sampling.run_id IS NOT NULL THEN coalesce(gaps.gap_ns, 0) END AS gap_ns,
-    CASE WHEN sampling.run_id IS NOT NULL THEN coalesce(gaps.n_resets, 0) END AS n_resets,
-    CASE WHEN gaps.n_gaps > 0 THEN sampling.n_hidden_wrap_gaps WHEN sampling.run_id IS NOT NULL THEN 0 END
-        AS n_hidden_wrap_gaps
+    n_gaps,
+    gap_ns,
+    n_resets,
+    n_hidden_wrap_gaps
 FROM differences
-LEFT JOIN stage.energy_sampling AS sampling
-    ON sampling.run_id = differences.run_id
-    AND sampling.landing_date = getvariable('day')
-LEFT JOIN gaps ON gaps.run_id = differences.run_id;
+LEFT JOIN observed ON observed.run_id = differences.run_id;

@@ -257,19 +257,31 @@ def test_model_is_the_total_where_nothing_is_measured(day: Scenarios) -> None:
 
 
 def _gpus(day: Scenarios) -> None:
-    def gpu(run_id: int, start: int, watts: tuple[float, ...], *, counter: bool = True, reset_at: int = -1) -> None:
+    def gpu(
+        run_id: int,
+        start: int,
+        watts: tuple[float, ...],
+        *,
+        counter: bool = True,
+        reset_at: int = -1,
+        unread_ms: tuple[int, int] = (0, 0),
+    ) -> None:
+        """One GPU for each power, read every 100 ms; the last is not read from `unread_ms` until then."""
         times = np.arange(start - 50 * MS, start + 10_050 * MS + 1, 100 * MS, dtype=np.int64)
         for index, power in enumerate(watts):
             energy = [7_000 + round((int(t) - int(times[0])) * power / 1e6) for t in times]
             energy = [mj - energy[reset_at] if 0 <= reset_at <= n else mj for n, mj in enumerate(energy)]
+            is_last = index == len(watts) - 1
+            offsets = [(int(t) - start) / MS for t in times]
+            seen = [n for n, ms in enumerate(offsets) if not (is_last and unread_ms[0] < ms < unread_ms[1])]
             day.world.add_samples(
                 "gpu_samples",
                 run_id,
                 {
-                    "timestamp_ns": times,
-                    "gpu_index": [index] * len(times),
-                    "energy_mj": energy if counter else [None] * len(times),
-                    "power_mw": [round(power * 1000)] * len(times),
+                    "timestamp_ns": times[seen],
+                    "gpu_index": [index] * len(seen),
+                    "energy_mj": [energy[n] for n in seen] if counter else [None] * len(seen),
+                    "power_mw": [round(power * 1000)] * len(seen),
                 },
             )
 
@@ -284,9 +296,31 @@ def _gpus(day: Scenarios) -> None:
 
     run_id, start = day.run("gpu reset")
     gpu(run_id, start, (250,), reset_at=50)
+    day.world.add_event(run_id, start + 1_000 * MS, start + 3_000 * MS)
+    day.world.add_event(run_id, start + 4_000 * MS, start + 6_000 * MS)
+
+    run_id, start = day.run("gpu gap")
+    gpu(run_id, start, (250,), unread_ms=(2_000, 4_500))
+
+    run_id, start = day.run("gap of one of two gpus")
+    seen = ~((times > times[0] + 4_000 * MS) & (times < times[0] + 6_000 * MS))
+    day.world.add_counters(run_id, Counters(times[seen] - times[0] + start, {"pkg": package[seen]}))
+    gpu(run_id, start, (250, 100), unread_ms=(2_000, 4_500))
+
+    run_id, start = day.run("gpu that comes late")
+    day.world.add_counters(run_id, Counters(times - times[0] + start, {"pkg": package}))
+    gpu(run_id, start, (250, 100), unread_ms=(-100, 500))
+
+    run_id, start = day.run("gpu beside the model")
+    seen = ~((times > times[0] + 4_000 * MS) & (times < times[0] + 6_000 * MS))
+    day.world.add_counters(run_id, Counters(times[seen] - times[0] + start, {"model": package[seen]}))
+    gpu(run_id, start, (250,))
 
     run_id, start = day.run("gpu power only")
     gpu(run_id, start, (250,), counter=False)
+
+    run_id, start = day.run("gpu power with a gap")
+    gpu(run_id, start, (250,), counter=False, unread_ms=(2_000, 4_500))
 
 
 def test_gpus_are_added_to_the_total(day: Scenarios) -> None:
@@ -309,6 +343,43 @@ def test_gpu_counter_that_restarts_leaves_a_lower_bound_only(day: Scenarios) -> 
     ours = day.energy("gpu reset")
     assert ours["gpu_energy_uj"] == 2_475_000_000  # the 100 ms before the reset are lost
     assert ours["energy_hi_uj"] is None
+    assert (ours["n_resets"], ours["n_gaps"], ours["gap_ns"]) == (1, 1, 100 * MS)
+    assert ours["sample_coverage"] == pytest.approx(0.99)
+    before, across = day.events("gpu reset")
+    assert (before["event_energy_uj"], before["event_energy_hi_uj"]) == (500_000_000, 525_000_000)
+    assert (across["event_energy_uj"], across["event_energy_hi_uj"]) == (475_000_000, None)
+
+
+def test_gap_of_a_gpu_lowers_the_coverage(day: Scenarios) -> None:
+    ours = day.energy("gpu gap")
+    assert (ours["total_energy_uj"], ours["n_resets"]) == (2_500_000_000, 0)  # its counter went on
+    assert (ours["n_gaps"], ours["gap_ns"]) == (1, 2_600 * MS)  # read at 1950 ms and at 4550 ms
+    assert ours["sample_coverage"] == pytest.approx(0.74)
+    assert ours["median_interval_ns"] == 100 * MS
+
+
+def test_time_in_which_anything_of_the_total_was_not_read_counts_once(day: Scenarios) -> None:
+    ours = day.energy("gap of one of two gpus")
+    # The GPU from 1950 ms to 4550 ms, the package from 4000 ms to 6000 ms.
+    assert (ours["n_gaps"], ours["gap_ns"]) == (2, 4_050 * MS)
+    assert ours["sample_coverage"] == pytest.approx(0.595)
+
+
+def test_coverage_begins_with_the_last_counter_of_the_total(day: Scenarios) -> None:
+    ours = day.energy("gpu that comes late")
+    assert (ours["start_missing_ns"], ours["n_gaps"]) == (550 * MS, 0)
+    assert ours["sample_coverage"] == pytest.approx(0.945)
+
+
+def test_gap_of_what_the_total_is_not_of_does_not_count(day: Scenarios) -> None:
+    ours = day.energy("gpu beside the model")
+    assert (ours["energy_source"], ours["n_gaps"], ours["sample_coverage"]) == ("nvml", 0, 1.0)
+
+
+def test_power_over_a_gap_is_not_made_up(day: Scenarios) -> None:
+    ours = day.energy("gpu power with a gap")
+    assert (ours["total_energy_uj"], ours["energy_hi_uj"]) == (1_850_000_000, None)  # 250 W but for 2.6 s
+    assert (ours["n_gaps"], ours["gap_ns"], ours["sample_coverage"]) == (1, 2_600 * MS, pytest.approx(0.74))
 
 
 def test_gpu_power_is_integrated_where_there_is_no_counter(day: Scenarios) -> None:

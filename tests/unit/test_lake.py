@@ -133,6 +133,27 @@ def test_a_failed_read_stays_null_and_is_skipped(tmp_path: Path) -> None:
     assert sampling(tmp_path, "n_samples", "first_ns", "last_ns") == (2, START_NS + STEP, START_NS + 3 * STEP)
 
 
+def test_failed_reads_of_dram_make_a_gap_too(tmp_path: Path) -> None:
+    rows = [
+        {**row, "dram_energy_uj": None if 0 < position < 12 else position, "dram_range_uj": RANGE_UJ}
+        for position, row in enumerate(energy_rows(RUN, range(14)))
+    ]
+    stored = energy(tmp_path, rows)
+    assert column(stored, "pkg_energy_uj") == list(range(14))
+    assert column(stored, "gap_ns") == [*[None] * 12, 12 * STEP, None]
+    assert sampling(tmp_path, "n_samples", "n_gaps", "gap_ns") == (3, 1, 12 * STEP)
+
+
+def test_a_reset_where_another_counter_was_not_read_shows_at_the_next_sample(tmp_path: Path) -> None:
+    rows = [
+        {**row, "dram_energy_uj": None if position == 2 else position, "dram_range_uj": RANGE_UJ}
+        for position, row in enumerate(energy_rows(RUN, [5_000, 6_000, 10, 30]))
+    ]
+    stored = energy(tmp_path, rows)
+    assert column(stored, "is_reset") == [None, None, None, True]
+    assert column(stored, "gap_ns") == [None, None, None, 2 * STEP]
+
+
 def test_failed_reads_make_a_gap(tmp_path: Path) -> None:
     stored = energy(tmp_path, energy_rows(RUN, [100, *[None] * 11, 300]))
     assert column(stored, "gap_ns") == [*[None] * 12, 12 * STEP]
@@ -374,10 +395,24 @@ def _mark_gaps(found: list[dict[str, Any]], rows: list[dict[str, Any]], of_run: 
     threshold = max(3 * median, of_run.get("max_sample_interval_ns") or 100_000_000)
     order = [f"{counter}_energy_uj" for counter in ("pkg", "model", "core", "uncore", "dram", "psys")]
     leading = next((name for name in order if any(row[name] is not None for row in rows)), "")
-    read = [sample for sample in found if sample.get(leading) is not None]
-    for before, sample in pairwise(read):
+    needed = [leading]
+    if leading == "pkg_energy_uj" and any(row["dram_energy_uj"] is not None for row in rows):
+        needed.append("dram_energy_uj")
+    read = [sample for sample in found if all(sample.get(name) is not None for name in needed)]
+    # What a sample that was not read says of a counter, the next one that was says of its longer interval.
+    marks = {name: [sample["timestamp_ns"] for sample in found if sample[name]] for name in ("is_reset", "hides")}
+    for sample in found:
+        sample["is_reset"] = None
+    for before, sample in zip([None, *read], read, strict=False):
+        first = before["timestamp_ns"] if before else 0
+        within = {
+            name: any(first < at <= sample["timestamp_ns"] for at in moments) for name, moments in marks.items()
+        }
+        sample["is_reset"] = within["is_reset"] or None
+        if before is None:
+            continue
         interval = sample["timestamp_ns"] - before["timestamp_ns"]
-        if interval > threshold or sample["is_reset"] or sample["hides"]:
+        if interval > threshold or within["is_reset"] or within["hides"]:
             sample["gap_ns"] = interval
 
 
