@@ -175,7 +175,7 @@ class Readings:
             tell(warning)
 
     def watch(self, command: Command) -> None:
-        self._watch = TreeWatch(command.pid, self._host.proc)
+        self._watch = TreeWatch(command.pid, self._host.proc, self._host.sys)
         self._watch.start()
 
     def end(self, ended: Ended) -> Row:

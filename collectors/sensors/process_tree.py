@@ -1,6 +1,8 @@
 """Readings of one run: the measured process tree, and the state of the host at its start and end.
 
-Columns that mean the run are filled from the tree alone; the host's network counters are nobody's run and stay NULL.
+Columns that mean the run are filled from the tree alone. What the kernel does not count by process stays NULL: bytes
+sent and received, retransmits and DNS latency (the host's counters are nobody's run; the program may say them with its
+LLM calls), and the wake-up latency.
 """
 
 import os
@@ -9,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Final
 
 from collectors.sensors import Value
@@ -34,11 +37,12 @@ class RunStart:
 
 @dataclass(frozen=True, slots=True)
 class TreeLoad:
-    """What TreeWatch saw: peaks of the tree's memory and the mean number of runnable tasks on the host."""
+    """What TreeWatch saw: peaks of the tree's memory, and means of the host: runnable tasks, ring bus frequency."""
 
     rss_mb: float | None
     vms_mb: float | None
     run_queue_length: float | None
+    ring_bus_mhz: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ def read_end(
         "rss_memory_mb": load.rss_mb,
         "vms_memory_mb": load.vms_mb,
         "run_queue_length": load.run_queue_length,
+        "ring_bus_freq_mhz": load.ring_bus_mhz,
         "background_cpu_percent": _background_percent(start.cpu, _cpu_time(proc), rusage),
         "swap_end_free_mb": memory.get("SwapFree"),
         "swap_end_used_mb": _swap_used(memory),
@@ -101,14 +106,16 @@ def read_end(
 
 
 class TreeWatch:
-    """Watches the memory of a process and its descendants twice a second, more often in the first half second.
+    """Watches a process, its descendants and their host twice a second, more often in the first half second.
 
     A peak between two looks is caught per process (the kernel keeps each one's), not for the sum of several.
     """
 
-    def __init__(self, pid: int, proc: Path = Path("/proc")) -> None:
+    def __init__(self, pid: int, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> None:
         self._pid = pid
         self._proc = proc
+        self._ring_bus = ring_bus_files(sys)
+        self._ring_bus_mhz: list[float] = []
         self._rss_kib = 0
         self._vms_kib = 0
         self._runnable_sum = 0
@@ -134,6 +141,7 @@ class TreeWatch:
             rss_mb=self._rss_kib / KIB_PER_MIB if self._rss_kib else None,
             vms_mb=self._vms_kib / KIB_PER_MIB if self._vms_kib else None,
             run_queue_length=self._runnable_sum / self._looks if self._looks else None,
+            ring_bus_mhz=fmean(self._ring_bus_mhz) if self._ring_bus_mhz else None,
         )
 
     def look(self) -> None:
@@ -146,6 +154,9 @@ class TreeWatch:
         if runnable is not None:
             self._runnable_sum += max(0, runnable - 1)  # the one that looks does not count
             self._looks += 1
+        ring_bus_khz = [khz for path in self._ring_bus if (khz := read_int(path)) is not None]
+        if ring_bus_khz:
+            self._ring_bus_mhz.append(fmean(ring_bus_khz) / 1000)
 
     def _loop(self, wait: Callable[[float], bool]) -> None:
         pause = FIRST_WAIT_S
@@ -193,6 +204,11 @@ def read_governor(sys: Path) -> str | None:
     policies = numbered(sys / "devices/system/cpu/cpufreq", "policy")
     governors = {governor for policy in policies if (governor := read_text(policy / "scaling_governor"))}
     return ",".join(sorted(governors)) or None
+
+
+def ring_bus_files(sys: Path) -> list[Path]:
+    """What gives the frequency of each package's ring bus (or mesh), in kHz; none where the kernel does not tell."""
+    return sorted((sys / "devices/system/cpu/intel_uncore_frequency").glob("*/current_freq_khz"))
 
 
 def read_turbo(sys: Path) -> bool | None:

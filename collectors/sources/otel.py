@@ -523,6 +523,7 @@ def _llm_call(step: _Span, run: _Run) -> Row:
         "completion_tokens": completion_tokens,
         "total_tokens": (prompt_tokens or 0) + (completion_tokens or 0) if known else None,
         "api_latency_ms": duration_ms,
+        "compute_time_ms": None if is_remote else duration_ms,
         "total_time_ms": duration_ms,
         # The convention's kind CLIENT is a call of another process; one of this host computes here all the same.
         "non_local_ms": duration_ms if is_remote else None,

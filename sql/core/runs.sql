@@ -15,7 +15,7 @@
 -- negative_dynamic: less energy than idling would take; throttled: the CPU was throttled before or in the run;
 -- no_country: the experiment names none, no carbon, water or methane; no_grid_factor: one of the three is not known for
 -- it, and is NULL; forecast_intensity: the carbon intensity of the run's time was forecast, not measured.
--- depends: stage.runs, experiments, hardware_config, environment_config, idle_baselines, llm_interactions, run_energy, event_energy, run_telemetry, run_grid_factors, energy_settings, sustainability_settings, global_warming_potentials, name_keys
+-- depends: stage.runs, stage.orchestration_events, experiments, hardware_config, environment_config, idle_baselines, llm_interactions, run_energy, event_energy, run_telemetry, run_grid_factors, energy_settings, sustainability_settings, global_warming_potentials, name_keys
 -- unique: exp_id, hw_id, run_number, workflow_type
 CREATE OR REPLACE TABLE main.runs (
     run_id BIGINT PRIMARY KEY, -- time-ordered id: the greatest is the newest run
@@ -52,8 +52,8 @@ CREATE OR REPLACE TABLE main.runs (
     run_queue_length DOUBLE, -- mean number of runnable tasks on the host
     kernel_time_ms DOUBLE, -- CPU time in the kernel
     user_time_ms DOUBLE, -- CPU time in user mode
-    frequency_mhz DOUBLE, -- mean CPU frequency
-    ring_bus_freq_mhz DOUBLE, -- ring bus frequency
+    frequency_mhz DOUBLE, -- mean CPU frequency: as the source gives it, else that while busy over the run's samples
+    ring_bus_freq_mhz DOUBLE, -- mean ring bus frequency; NULL where the kernel does not tell it
     cpu_busy_mhz DOUBLE, -- mean frequency while busy, over the run's samples
     cpu_avg_mhz DOUBLE, -- mean frequency over busy and idle time, over the run's samples
     package_temp_celsius DOUBLE, -- mean package temperature over the run's samples
@@ -77,7 +77,7 @@ CREATE OR REPLACE TABLE main.runs (
     swap_start_cached_mb DOUBLE, -- swap cached at the start
     swap_end_cached_mb DOUBLE, -- swap cached at the end
     swap_end_percent DOUBLE, -- swap used at the end, percent
-    wakeup_latency_us DOUBLE, -- wake-up latency of the scheduler
+    wakeup_latency_us DOUBLE, -- wake-up latency of the scheduler; NULL of live runs: the kernel keeps none by process
     interrupt_rate DOUBLE, -- mean interrupts per second of the host, over the run's samples
     thermal_throttle_flag BIGINT, -- 1 where a sample of the run saw throttling
     rss_memory_mb DOUBLE, -- peak resident memory of the measured processes
@@ -85,12 +85,12 @@ CREATE OR REPLACE TABLE main.runs (
     total_tokens BIGINT, -- all tokens: as the source gives them, else summed over the LLM calls
     prompt_tokens BIGINT, -- prompt tokens: as the source gives them, else summed over the LLM calls
     completion_tokens BIGINT, -- completion tokens: as the source gives them, else summed over the LLM calls
-    dns_latency_ms DOUBLE, -- DNS latency
+    dns_latency_ms DOUBLE, -- DNS latency; NULL of live runs: only the program could say it
     api_latency_ms DOUBLE, -- latency of all API calls: as the source gives it, else summed over the LLM calls
-    compute_time_ms DOUBLE, -- local compute time: as the source gives it, else summed over the LLM calls
-    bytes_sent BIGINT, -- bytes sent: as the source gives them, else summed over the LLM calls
-    bytes_recv BIGINT, -- bytes received: as the source gives them, else summed over the LLM calls
-    tcp_retransmits BIGINT, -- TCP segments sent again
+    compute_time_ms DOUBLE, -- local compute time: as the source gives it, else that of the LLM calls, local inference included
+    bytes_sent BIGINT, -- bytes sent: as the source gives them, else summed over the LLM calls that say it
+    bytes_recv BIGINT, -- bytes received: likewise
+    tcp_retransmits BIGINT, -- TCP segments sent again: likewise
     governor VARCHAR, -- CPU frequency governor
     turbo_enabled BOOLEAN, -- turbo allowed
     is_cold_start BOOLEAN, -- first run of its workload in the session, not warmed up
@@ -104,7 +104,7 @@ CREATE OR REPLACE TABLE main.runs (
     phase_synthesis_ratio DOUBLE, -- synthesis time / duration
     llm_calls BIGINT, -- LLM calls: as the source gives them, else its LLM calls or events counted
     tool_calls BIGINT, -- tool calls: as the source gives them, else its events counted
-    tools_used BIGINT, -- different tools used
+    tools_used BIGINT, -- different tools used: as the source gives it, else those that its tool calls name
     steps BIGINT, -- steps of the workflow: as the source gives them, else those of its events
     avg_step_time_ms DOUBLE, -- execution time / steps
     orchestration_cpu_ms DOUBLE, -- duration not spent in local compute or waiting for an LLM, at least 0; NULL without LLM calls
@@ -213,7 +213,7 @@ calls AS (
         try_cast(sum(prompt_tokens) AS BIGINT) AS prompt_tokens,
         try_cast(sum(completion_tokens) AS BIGINT) AS completion_tokens,
         sum(api_latency_ms ORDER BY interaction_id) AS api_latency_ms,
-        sum(compute_time_ms ORDER BY interaction_id) AS compute_time_ms,
+        sum(coalesce(compute_time_ms, local_compute_ms) ORDER BY interaction_id) AS compute_time_ms,
         sum(local_compute_ms ORDER BY interaction_id) AS local_compute_ms,
         sum(non_local_ms ORDER BY interaction_id) AS non_local_ms,
         try_cast(sum(bytes_sent_approx) AS BIGINT) AS bytes_sent,
@@ -232,6 +232,14 @@ events AS (
         coalesce(sum(own_ns) FILTER (WHERE phase = 'execution'), 0) / 1e6 AS execution_time_ms,
         coalesce(sum(own_ns) FILTER (WHERE phase = 'synthesis'), 0) / 1e6 AS synthesis_time_ms
     FROM main.event_energy
+    GROUP BY run_id
+),
+tools AS (
+    SELECT
+        run_id,
+        count(DISTINCT coalesce(detail_json ->> '$."gen_ai.tool.name"', detail_json ->> '$.tool')) AS n_tools
+    FROM stage.orchestration_events
+    WHERE event_type = 'tool_call' AND json_valid(detail_json)
     GROUP BY run_id
 ),
 -- Idle energy over the run per domain, cut to whole µJ as A-LEMS does; and of the domains that the total is made of.
@@ -281,7 +289,7 @@ measured AS (
     SELECT
         numbered.* EXCLUDE (
             total_tokens, prompt_tokens, completion_tokens, api_latency_ms, compute_time_ms, bytes_sent, bytes_recv,
-            tcp_retransmits, llm_calls, tool_calls, steps
+            tcp_retransmits, llm_calls, tool_calls, tools_used, steps, frequency_mhz
         ),
         coalesce(numbered.total_tokens, try(numbered.prompt_tokens + numbered.completion_tokens), calls.total_tokens)
             AS total_tokens,
@@ -294,7 +302,9 @@ measured AS (
         coalesce(numbered.tcp_retransmits, calls.tcp_retransmits) AS tcp_retransmits,
         coalesce(numbered.llm_calls, calls.n_calls, events.n_llm_calls) AS llm_calls,
         coalesce(numbered.tool_calls, events.n_tool_calls) AS tool_calls,
+        coalesce(numbered.tools_used, nullif(tools.n_tools, 0)) AS tools_used,
         coalesce(numbered.steps, events.n_steps) AS steps,
+        coalesce(numbered.frequency_mhz, run_telemetry.cpu_busy_mhz) AS frequency_mhz,
         CASE
             WHEN calls.run_id IS NOT NULL THEN greatest(
                 duration_ns / 1e6 - coalesce(calls.local_compute_ms, 0) - coalesce(calls.non_local_ms, 0), 0
@@ -333,6 +343,7 @@ measured AS (
     LEFT JOIN main.run_grid_factors AS factors ON factors.run_id = numbered.run_id
     LEFT JOIN calls ON calls.run_id = numbered.run_id
     LEFT JOIN events ON events.run_id = numbered.run_id
+    LEFT JOIN tools ON tools.run_id = numbered.run_id
     LEFT JOIN baselines ON baselines.run_id = numbered.run_id
     LEFT JOIN main.run_energy AS run_energy
         ON run_energy.run_id = numbered.run_id

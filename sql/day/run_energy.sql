@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS main.run_energy (
     psys_energy_uj BIGINT, -- platform
     model_energy_uj BIGINT, -- estimate by the CPU-time model
     gpu_energy_uj BIGINT, -- all GPUs
-    sample_coverage DOUBLE, -- share of the run's time that lies between samples of all that the total is of, gaps taken off
+    sample_coverage DOUBLE, -- share of the run's time that lies between samples of all that the total is of, less gaps
     n_samples BIGINT, -- energy samples of the run, without those of GPUs
     n_packages BIGINT, -- CPU packages summed
     median_interval_ns BIGINT, -- median interval between energy samples, of what the total is of: the longest
@@ -90,7 +90,10 @@ sampled AS (
             AS median_interval_ns,
         CASE WHEN has_cpu THEN cpu.n_hidden_wrap_gaps ELSE 0 END AS n_hidden_wrap_gaps
     FROM (
-        SELECT *, energy_source IN ('rapl', 'rapl+nvml', 'model:cpu_time') AS has_cpu, contains(energy_source, 'nvml') AS has_gpu
+        SELECT
+            *,
+            energy_source IN ('rapl', 'rapl+nvml', 'model:cpu_time') AS has_cpu,
+            contains(energy_source, 'nvml') AS has_gpu
         FROM differences
     ) AS differences
     LEFT JOIN stage.energy_sampling AS cpu

@@ -1,8 +1,9 @@
--- Where the collected runs do not yet carry a conclusion, one row per rule that is broken: fewer than 10 runs of a
--- combination (min_sample_size); one provider with more than twice the runs of another (provider_balance); a combination
--- of hardware, model, task and form never run (cross_factor); a coefficient of variation of the dynamic energy above .30
--- (variation; measured and estimated runs apart); more than 20 % cold starts (cold_starts).
--- depends: coverage_matrix, runs, experiments
+-- Where the collected runs do not yet carry a conclusion, one row per rule that is broken: fewer than 10 usable runs of a
+-- combination that was run (min_sample_size); one provider with more than twice the usable runs of another
+-- (provider_balance); a combination of hardware, model, task and form never run (cross_factor); a coefficient of variation
+-- of the usable runs' dynamic energy above .30 (variation; measured and estimated runs apart); more than 20 % of them cold
+-- starts (cold_starts). Usable is what run_quality says; 10 runs are all measured or all estimated.
+-- depends: coverage_matrix, runs, experiments, run_quality
 CREATE OR REPLACE VIEW main.coverage_gaps AS
 WITH usable AS (
     SELECT
@@ -17,7 +18,8 @@ WITH usable AS (
         runs.is_cold_start
     FROM main.runs AS runs
     JOIN main.experiments AS experiments ON experiments.exp_id = runs.exp_id
-    WHERE NOT regexp_matches(runs.quality_flags, '"run_(failed|partial)"')
+    JOIN main.run_quality AS quality ON quality.run_id = runs.run_id
+    WHERE quality.experiment_valid
 ),
 providers AS (
     SELECT provider, count(*) AS n_runs
@@ -57,11 +59,11 @@ SELECT
     task_name, -- task; NULL where the rule is not about one
     workflow_type, -- linear or agentic; NULL where the rule is not about one
     NULL::BOOLEAN AS is_estimated, -- of variation: whether it is of estimated or of measured runs
-    run_count::DOUBLE AS value, -- what was found
+    greatest(n_measured, n_estimated)::DOUBLE AS value, -- what was found
     10::DOUBLE AS threshold, -- what the rule allows
-    run_count || ' run(s), 10 are the least' AS finding -- in words
+    greatest(n_measured, n_estimated) || ' usable of ' || run_count || ' run(s), 10 are the least' AS finding -- in words
 FROM main.coverage_matrix
-WHERE run_count BETWEEN 1 AND 9
+WHERE run_count > 0 AND greatest(n_measured, n_estimated) < 10
 UNION ALL
 SELECT 'provider_balance', NULL, NULL, NULL, NULL, NULL, ratio, 2, 'runs by provider: ' || shown
 FROM balance

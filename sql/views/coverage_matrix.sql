@@ -1,5 +1,6 @@
 -- What has been measured and what is still wanted: a row per combination of the hardware, models, tasks and forms that were
--- seen at all, also where nothing was run. Wanted are 30 usable runs each (run_quality).
+-- seen at all, also where nothing was run. Wanted are 30 usable runs each (run_quality), all measured or all estimated:
+-- the two are never averaged together.
 -- depends: runs, experiments, run_quality
 CREATE OR REPLACE VIEW main.coverage_matrix AS
 WITH placed AS (
@@ -45,7 +46,7 @@ SELECT
     coalesce(counted.n_measured, 0) AS n_measured, -- usable runs with measured energy
     coalesce(counted.n_estimated, 0) AS n_estimated, -- usable runs with estimated energy
     30 AS n_wanted, -- usable runs wanted
-    greatest(30 - coalesce(counted.n_measured, 0) - coalesce(counted.n_estimated, 0), 0) AS n_missing -- still to be run
+    greatest(30 - coalesce(greatest(counted.n_measured, counted.n_estimated), 0), 0) AS n_missing -- still to be run
 FROM wanted
 LEFT JOIN counted
     ON counted.hw_id IS NOT DISTINCT FROM wanted.hw_id

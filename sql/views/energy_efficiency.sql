@@ -5,9 +5,8 @@
 -- depends: runs, experiments, task_categories, query_execution
 CREATE OR REPLACE VIEW main.energy_efficiency AS
 WITH outcomes AS (
-    SELECT run_id, count(*) FILTER (success) AS n_succeeded, count(*) AS n_known
+    SELECT run_id, count(*) AS n_queries, count(*) FILTER (success) AS n_succeeded, count(success) AS n_known
     FROM main.query_execution
-    WHERE success IS NOT NULL
     GROUP BY run_id
 )
 SELECT
@@ -19,10 +18,11 @@ SELECT
     runs.workflow_type, -- linear or agentic
     runs.is_estimated, -- the energy is modelled, not measured
     count(*) AS n_runs, -- runs with a known dynamic energy
-    avg(dynamic_energy_uj) / 1e3 AS mj_per_query, -- mean dynamic energy of a run, mJ
-    sum(n_known) AS n_queries_known, -- queries of which it is known whether they succeeded; NULL: none
-    sum(n_succeeded) AS n_queries_succeeded, -- of these: those that did
-    sum(dynamic_energy_uj) FILTER (WHERE n_known > 0) / 1e3 / nullif(sum(n_succeeded), 0)
+    sum(coalesce(n_queries, 1)) AS n_queries, -- queries that they were to answer
+    sum(dynamic_energy_uj) / 1e3 / sum(coalesce(n_queries, 1)) AS mj_per_query, -- dynamic energy / queries, mJ
+    sum(n_known) FILTER (WHERE n_known > 0) AS n_queries_known, -- of which it is known whether they succeeded; NULL: none
+    sum(n_succeeded) FILTER (WHERE n_known > 0) AS n_queries_succeeded, -- of these: those that did
+    sum(dynamic_energy_uj) FILTER (WHERE n_known > 0) / 1e3 / nullif(sum(n_succeeded) FILTER (WHERE n_known > 0), 0)
         AS mj_per_success, -- dynamic energy of the runs whose success is known / queries that succeeded, mJ
     sum(dynamic_energy_uj) FILTER (WHERE llm_calls > 0) / 1e3 / sum(llm_calls) FILTER (WHERE llm_calls > 0)
         AS mj_per_llm_call, -- dynamic mJ per LLM call

@@ -348,19 +348,24 @@ def _figures(world: World) -> None:
         )
         if name == "from calls":
             calls = ((10, 5, 1_000.0, 2_000.0), (20, None, 500.0, 1_500.0))
+            world.add_samples(
+                "cpu_samples", run_id, {"timestamp_ns": [start, start + SECOND], "cpu_busy_mhz": [2_000.0, 3_000.0]}
+            )
             world.add("llm_interactions", [
                 {"run_id": run_id, "run_key": run_id, "source_interaction_id": str(call), "prompt_tokens": prompt,
                  "completion_tokens": completion, "total_tokens": None if completion else 25,
-                 "local_compute_ms": local, "non_local_ms": waiting, "compute_time_ms": local,
+                 "local_compute_ms": local, "non_local_ms": waiting,
+                 "compute_time_ms": None if completion else 600.0,
                  "bytes_sent_approx": 100}
                 for call, (prompt, completion, local, waiting) in enumerate(calls)])  # fmt: skip
         if name == "steps":
+            tools = {1: '{"tool": "search"}', 2: '{"gen_ai.tool.name": "calculator"}', 3: '{"tool": "no tool call"}'}
             for step, (begin, end, phase, kind) in enumerate((
                 (0, 2, "planning", "llm_call"), (2, 6, "execution", "tool_call"), (3, 4, "execution", "tool_call"),
                 (9, 12, "synthesis", "llm_call"),
             )):  # fmt: skip
                 world.add_event(run_id, start + begin * SECOND, start + end * SECOND, phase=phase, event_type=kind,
-                                step_index=step)  # fmt: skip
+                                step_index=step, detail_json=tools.get(step))  # fmt: skip
 
 
 def test_worked_values_of_the_baseline(world: World) -> None:
@@ -425,7 +430,8 @@ def test_what_the_source_does_not_count_is_counted_from_its_calls(world: World) 
     run = run_of(world, "from calls")
     assert (run["prompt_tokens"], run["completion_tokens"], run["total_tokens"]) == (30, 5, 40)
     assert (run["llm_calls"], run["tool_calls"], run["bytes_sent"], run["bytes_recv"]) == (2, None, 200, None)
-    assert run["compute_time_ms"] == 1_500.0
+    assert run["compute_time_ms"] == 1_600.0  # local inference is what the first call computed
+    assert run["frequency_mhz"] == 2_500.0
     assert run["orchestration_cpu_ms"] == 10_000 - 1_500 - 3_500
     assert run["ipc"] is run["energy_per_instruction"] is None  # 0 instructions in 0 cycles
 
@@ -437,6 +443,7 @@ def test_phases_and_steps_are_those_of_the_events(world: World) -> None:
     assert times == [2_000.0, 4_000.0, 1_000.0]
     assert [run[f"phase_{phase}_ratio"] for phase in ("planning", "execution", "synthesis")] == [0.2, 0.4, 0.1]
     assert (run["llm_calls"], run["tool_calls"], run["steps"], run["avg_step_time_ms"]) == (2, 2, 4, 1_000.0)
+    assert run["tools_used"] == 2
     assert run_of(world, "worked")["planning_time_ms"] is None
     assert run["orchestration_cpu_ms"] is None
 

@@ -405,9 +405,7 @@ def _mark_gaps(found: list[dict[str, Any]], rows: list[dict[str, Any]], of_run: 
         sample["is_reset"] = None
     for before, sample in zip([None, *read], read, strict=False):
         first = before["timestamp_ns"] if before else 0
-        within = {
-            name: any(first < at <= sample["timestamp_ns"] for at in moments) for name, moments in marks.items()
-        }
+        within = {name: any(first < at <= sample["timestamp_ns"] for at in moments) for name, moments in marks.items()}
         sample["is_reset"] = within["is_reset"] or None
         if before is None:
             continue

@@ -135,6 +135,7 @@ def test_spans_of_an_agent_become_its_steps_and_calls(landing: Path, tmp_path: P
     assert [c["api_latency_ms"] for c in calls] == [500.0, 300.0, 300.0]
     assert [c["non_local_ms"] for c in calls] == [500.0, None, 300.0]
     assert [c["local_compute_ms"] for c in calls] == [None, 300.0, None]
+    assert [c["compute_time_ms"] for c in calls] == [None, 300.0, None]
     assert [c["status"] for c in calls] == ["success", "success", "error"]
     assert calls[2]["error_message"] == "429 too many requests"
     assert summary.notes == ["2 span(s) say nothing of GenAI: their time is part of the step around them"]

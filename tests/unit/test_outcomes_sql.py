@@ -146,12 +146,13 @@ def test_tags_and_hypotheses_by_their_newest_record(world: World) -> None:
 
 def test_energy_per_success_takes_in_what_failed_queries_took(world: World) -> None:
     rows = world.rows(
-        "SELECT workflow_type, n_runs, mj_per_query, n_queries_known, n_queries_succeeded, mj_per_success "
+        "SELECT workflow_type, n_runs, n_queries, mj_per_query, n_queries_known, n_queries_succeeded, mj_per_success "
         "FROM energy_efficiency ORDER BY workflow_type DESC"
     )
     assert [tuple(row.values()) for row in rows] == [
-        ("linear", 3, pytest.approx(1_090_000 / 3), 2, 2, pytest.approx(50_000)),
-        ("agentic", 2, pytest.approx(75_000), 3, 1, pytest.approx(150_000)),
+        # A run of which nothing is said answers one query; one of the agentic runs answered two.
+        ("linear", 3, 3, pytest.approx(1_090_000 / 3), 2, 2, pytest.approx(50_000)),
+        ("agentic", 2, 3, pytest.approx(50_000), 3, 1, pytest.approx(150_000)),
     ]
     pairs = world.rows("SELECT linear_successes, agentic_successes FROM tax_pairs WHERE linear_j > 0 ORDER BY run_id")
     assert [tuple(row.values()) for row in pairs] == [(1, 1), (1, 0)]

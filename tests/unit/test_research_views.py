@@ -362,7 +362,7 @@ def test_coverage_matrix(con: duckdb.DuckDBPyConnection, change: Callable[[str],
         assert row["run_count"] == len(of)
         assert row["n_measured"] == sum(not run["is_estimated"] for run in usable)
         assert row["n_estimated"] == sum(run["is_estimated"] for run in usable)
-        assert row["n_missing"] == 30 - len(usable)
+        assert row["n_missing"] == 30 - max(row["n_measured"], row["n_estimated"])
         newest = max((run["start_time_ns"] for run in of), default=None)
         assert (row["last_updated"] is None) == (newest is None)
         assert newest is None or row["last_updated"].timestamp() == pytest.approx(newest / 1e9, abs=1e-5)
@@ -372,8 +372,9 @@ def test_coverage_gaps(con: duckdb.DuckDBPyConnection, change: Callable[[str], N
     runs = runs_with_names(con)
     names = ("hw_id", "model_name", "task_name", "workflow_type")
     found = grouped(rows(con, "FROM main.coverage_gaps"), "rule")
-    # 10 or 11 runs of each combination that was run, twins included; half of the 16 combinations never were.
-    assert ("min_sample_size",) not in found
+    # Each combination that was run has 5 or 6 measured runs and as many twins; half of the 16 combinations never were.
+    assert {r["value"] for r in found[("min_sample_size",)]} == {5, 6}
+    assert len(found[("min_sample_size",)]) == 8
     assert len(found[("cross_factor",)]) == 8
     assert ("provider_balance",) not in found
     varied = {
@@ -395,9 +396,40 @@ def test_coverage_gaps(con: duckdb.DuckDBPyConnection, change: Callable[[str], N
     sizes = {key: len(members) for key, members in grouped(left, *names).items()}
     assert {tuple(r[n] for n in names): r["value"] for r in found[("min_sample_size",)]} == sizes
     by_provider = {key[0]: len(members) for key, members in grouped(left, "provider").items()}
+    assert {r["finding"] for r in found[("min_sample_size",)]} >= {"5 usable of 5 run(s), 10 are the least"}
     [balance] = found[("provider_balance",)]
     assert balance["value"] == pytest.approx(max(by_provider.values()) / min(by_provider.values()))
     cold = {key: np.mean([run["is_cold_start"] for run in members]) for key, members in grouped(left, *names).items()}
     assert {tuple(r[n] for n in names): r["value"] for r in found[("cold_starts",)]} == pytest.approx(
         {key: share for key, share in cold.items() if share > 0.20}
     )
+
+
+def test_runs_that_may_not_be_used_fill_no_coverage_gap(
+    con: duckdb.DuckDBPyConnection, change: Callable[[str], None]
+) -> None:
+    change("DELETE FROM main.runs WHERE is_estimated")
+    change(
+        "INSERT INTO main.runs SELECT runs.* REPLACE (run_id + 500000 + n AS run_id, NULL AS run_number) FROM "
+        "main.runs CROSS JOIN range(3) AS copies(n) WHERE run_number <> 99"
+    )
+    assert "min_sample_size" not in rules(con), "20 runs of each"
+    # Of these 20, 9 may be used: the others were throttled.
+    change(
+        "UPDATE main.runs SET thermal_during_experiment = true FROM (SELECT run_id, row_number() OVER "
+        "(PARTITION BY exp_id, runs.workflow_type ORDER BY run_id) AS n FROM main.runs JOIN main.experiments "
+        "USING (exp_id) WHERE provider = 'cloud') AS counted WHERE counted.run_id = runs.run_id AND n > 9"
+    )
+    expected = {
+        (run["model_name"], run["task_name"], run["workflow_type"], 9.0)
+        for run in runs_with_names(con)
+        if run["provider"] == "cloud"
+    }
+    found = rows(con, "FROM main.coverage_gaps WHERE rule = 'min_sample_size'")
+    assert {(r["model_name"], r["task_name"], r["workflow_type"], r["value"]) for r in found} == expected
+    [balance] = rows(con, "FROM main.coverage_gaps WHERE rule = 'provider_balance'")
+    assert balance["value"] > 2
+
+
+def rules(con: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row["rule"] for row in rows(con, "FROM main.coverage_gaps")}

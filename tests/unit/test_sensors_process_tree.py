@@ -27,7 +27,7 @@ from collectors.sensors.process_tree import (
 from tests.unit.fake_host import FakeHost
 
 MIB = 1024
-NOTHING = TreeLoad(None, None, None)
+NOTHING = TreeLoad(None, None, None, None)
 
 
 @pytest.fixture
@@ -162,12 +162,13 @@ def test_counters_and_load_are_merged(host: FakeHost) -> None:
     columns = read_end(
         read_start(host.sys, host.proc),
         rusage=usage(),
-        load=TreeLoad(12.5, 99.0, 1.5),
+        load=TreeLoad(12.5, 99.0, 1.5, 3800.0),
         counters={"instructions": 5, "cycles": None},
         sys=host.sys,
         proc=host.proc,
     )
     assert (columns["rss_memory_mb"], columns["vms_memory_mb"], columns["run_queue_length"]) == (12.5, 99.0, 1.5)
+    assert columns["ring_bus_freq_mhz"] == 3800.0
     assert (columns["instructions"], columns["cycles"]) == (5, None)
 
 
@@ -204,26 +205,38 @@ def test_peaks_are_of_the_sum_or_of_one_process_whichever_is_more(host: FakeHost
     host.process(11, 10, rss=50 * MIB, vms=60 * MIB)
     host.process(12, 1, rss=900 * MIB, vms=900 * MIB)  # not of the tree
     host.loadavg(4)
-    watch = TreeWatch(10, host.proc)
+    watch = TreeWatch(10, host.proc, host.sys)
     watch.look()
-    assert watch.load() == TreeLoad(150.0, 360.0, 3.0)
+    assert watch.load() == TreeLoad(150.0, 360.0, 3.0, None)
     # Between two looks the first one had peaked at 400 MiB: the kernel remembers.
     host.process(10, 1, rss=20 * MIB, vms=30 * MIB, peak_rss=400 * MIB)
     host.loadavg(2)
     watch.look()
-    assert watch.load() == TreeLoad(400.0, 360.0, 2.0)
+    assert watch.load() == TreeLoad(400.0, 360.0, 2.0, None)
 
 
 def test_a_zombie_or_a_vanished_process_adds_nothing(host: FakeHost) -> None:
     host.process(10, 1)
-    watch = TreeWatch(10, host.proc)
+    watch = TreeWatch(10, host.proc, host.sys)
     watch.look()
     assert watch.load() == NOTHING
-    TreeWatch(99_999, host.proc).look()
+    TreeWatch(99_999, host.proc, host.sys).look()
+
+
+def test_the_ring_bus_frequency_is_the_mean_over_packages_and_looks(host: FakeHost) -> None:
+    uncore = host.sys / "devices/system/cpu/intel_uncore_frequency"
+    host.write(uncore / "package_00_die_00/max_freq_khz", 4_600_000)
+    first = host.write(uncore / "package_00_die_00/current_freq_khz", 800_000)
+    host.write(uncore / "package_01_die_00/current_freq_khz", 1_200_000)
+    watch = TreeWatch(10, host.proc, host.sys)
+    watch.look()
+    host.write(first, 2_800_000)
+    watch.look()
+    assert watch.load().ring_bus_mhz == 1_500.0
 
 
 def test_it_looks_often_at_first_and_then_twice_a_second(host: FakeHost) -> None:
-    watch = TreeWatch(10, host.proc)
+    watch = TreeWatch(10, host.proc, host.sys)
     pauses: list[float] = []
 
     def wait(seconds: float) -> bool:
