@@ -11,9 +11,11 @@ from typing import Final
 
 import duckdb
 
-from alems_pipeline import computed, condition_tables, lake, landing, sql_files, stage, tracked, tracking_tables
+from alems_pipeline import computed, lake, landing, sql_files, stage, store_schemas, tracked
+from alems_pipeline.condition_tables import CONDITIONS
 from alems_pipeline.ids import STABLE_ID_MACROS
 from alems_pipeline.sql_files import SQL_ROOT, SqlFile
+from alems_pipeline.tracking_tables import TRACKING
 from alems_pipeline.warehouse import Publication, Warehouse
 
 _PACKAGE: Final = Path(__file__).resolve().parent
@@ -34,8 +36,8 @@ DAY_CODE: Final = sql_files.code_hash(
 """Version of the code that turns a landed day into the lake; a day built by another version is built again."""
 
 _TABLE_MODULES: Final = (
-    "baseline_model", "build", "sql_files", "computed", "condition_tables", "sample_tables", "tax_statistics",
-    "tracked", "tracking_tables", "inference", "inference_curves", "name_keys",
+    "baseline_model", "build", "sql_files", "computed", "condition_tables", "sample_tables", "store_schemas",
+    "tax_statistics", "tracked", "tracking_tables", "inference", "inference_curves", "name_keys",
 )  # fmt: skip
 
 TABLE_CODE: Final = sql_files.code_hash(
@@ -48,6 +50,8 @@ TABLE_CODE: Final = sql_files.code_hash(
 
 CORE_CODE: Final = sql_files.code_hash(SQL_ROOT / "ddl", SQL_ROOT / "registry", SQL_ROOT / "core")
 """Version of the SQL that tables which are kept from run to run are made by."""
+
+STORE_KINDS: Final = {kind.schema: kind for kind in (CONDITIONS, TRACKING)}
 
 TABLE_LAYERS: Final = ("core", "marts", "computed", "views")
 
@@ -207,11 +211,8 @@ def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: It
     for file in sql_files.layer_files("day"):
         sql_files.run_declaration(con, file)  # a table exists, empty, where no day was built yet
     for file in files:
-        if file.schema == condition_tables.SCHEMA:
-            condition_tables.build(con, file, DAY_CODE + TABLE_CODE)
-            continue
-        if file.schema == tracking_tables.SCHEMA:
-            tracking_tables.build(con, file, DAY_CODE + TABLE_CODE)
+        if file.schema in STORE_KINDS:
+            store_schemas.build(con, STORE_KINDS[file.schema], file, DAY_CODE + TABLE_CODE)
             continue
         if file.is_kept:
             _drop_if_of_other_code(con, file)
@@ -226,8 +227,7 @@ def write_contracts(con: duckdb.DuckDBPyConnection) -> None:
         (file.qualified_name, column, None)
         for layer in ("day", *TABLE_LAYERS)
         for file in sql_files.layer_files(layer)
-        if file.kind in ("table", "view") and not condition_tables.has_made_columns(file)
-        if file.name not in tracking_tables.WIDE_TABLES
+        if file.kind in ("table", "view") and not _has_given_columns(file)
         for column in file.column_docs
     ]
     columns += [(f"stage.{table}", column, type_) for table, column, type_ in stage.contract_columns()]
@@ -239,6 +239,12 @@ def write_contracts(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def _has_given_columns(file: SqlFile) -> bool:
+    """Whether the columns of a table or view depend on what has landed."""
+    kind = STORE_KINDS.get(file.schema)
+    return kind is not None and file.name in kind.wide
+
+
 def run_checks(con: duckdb.DuckDBPyConnection, checks: Iterable[SqlFile]) -> list[CheckResult]:
     """Run checks over whole tables and record what they found."""
     write_contracts(con)
@@ -246,8 +252,8 @@ def run_checks(con: duckdb.DuckDBPyConnection, checks: Iterable[SqlFile]) -> lis
     for check in checks:
         findings = [
             (str(t), str(p), int(n))
-            for of_rcdb in condition_tables.in_every_schema(con, check)
-            for one in tracking_tables.in_every_schema(con, of_rcdb)
+            for of_conditions in store_schemas.in_every_schema(con, check, CONDITIONS)
+            for one in store_schemas.in_every_schema(con, of_conditions, TRACKING)
             for t, p, n in con.execute(one.text).fetchall()
         ]
         result = CheckResult(check, findings)
@@ -284,12 +290,9 @@ def publish(warehouse: Warehouse) -> Publication:
 
 def _drop_if_of_other_code(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
     """A table that is kept from run to run is made anew when the SQL of what it is made from has changed."""
-    made_by = con.execute(
-        "SELECT code_hash FROM ops.kept_tables WHERE table_name = ?", [file.qualified_name]
-    ).fetchall()
-    if made_by != [(CORE_CODE,)]:
+    if sql_files.made_from(con, file) != CORE_CODE:
         con.execute(f"DROP TABLE IF EXISTS {file.qualified_name}")
-        con.execute("INSERT OR REPLACE INTO ops.kept_tables VALUES (?, ?)", [file.qualified_name, CORE_CODE])
+        sql_files.note_made_from(con, file, CORE_CODE)
 
 
 def _drop_tables_of_older_code(con: duckdb.DuckDBPyConnection) -> None:

@@ -169,6 +169,17 @@ def comment(con: duckdb.DuckDBPyConnection, files: Iterable[SqlFile]) -> None:
         con.execute(";".join(statements))
 
 
+def made_from(con: duckdb.DuckDBPyConnection, file: SqlFile) -> str | None:
+    """The hash of what the table was made from that is kept from run to run; None where there is none."""
+    rows = con.execute("SELECT code_hash FROM ops.kept_tables WHERE table_name = ?", [file.qualified_name]).fetchall()
+    return rows[0][0] if rows else None
+
+
+def note_made_from(con: duckdb.DuckDBPyConnection, file: SqlFile, code_hash: str) -> None:
+    """Note what a table that is kept from run to run was made from."""
+    con.execute("INSERT OR REPLACE INTO ops.kept_tables VALUES (?, ?)", [file.qualified_name, code_hash])
+
+
 def made_of(con: duckdb.DuckDBPyConnection, file: SqlFile, family: str) -> list[str]:
     """From what the kept tables that a file reads were made; in `depends` they stand in the schema `family`."""
     names = (qualified(name).split(".") for name in file.depends)

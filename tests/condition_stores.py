@@ -7,7 +7,9 @@ from typing import Any
 
 import duckdb
 
-from alems_pipeline import condition_tables, sql_files
+from alems_pipeline import sql_files
+from alems_pipeline.condition_tables import CONDITIONS
+from alems_pipeline.store_schemas import in_schema
 
 COLUMNS = {
     "string": "text_value",
@@ -70,5 +72,5 @@ def declare_tables(con: duckdb.DuckDBPyConnection, schema: str = "rcdb") -> None
     """The tables of run conditions, empty."""
     con.execute(f"CREATE SCHEMA {schema}")
     for file in sql_files.layer_files("core"):
-        if file.schema == condition_tables.SCHEMA:
-            sql_files.run_declaration(con, condition_tables.in_schema(file, schema))
+        if file.schema == CONDITIONS.schema:
+            sql_files.run_declaration(con, in_schema(file, CONDITIONS, schema))

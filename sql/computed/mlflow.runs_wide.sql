@@ -1,6 +1,7 @@
 -- The parameters and latest metrics of a run as columns, listed in wide_columns: what v_runs_wide is read from.
 -- A pivot has at least one column, so there is one for the key NULL, which no row has.
 -- depends: mlflow.runs, mlflow.params, mlflow.latest_metrics, mlflow.wide_columns
+-- made by: alems_pipeline/tracking_tables.py
 CREATE OR REPLACE TABLE mlflow.runs_wide AS
 SELECT
     run_uuid, -- run

@@ -13,5 +13,5 @@ SELECT
     extra_json,
     recorded_at
 FROM tracked.alembic_version
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY version_num;

@@ -27,5 +27,5 @@ SELECT
     extra_json,
     recorded_at
 FROM tracked.datasets
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY experiment_id, name, digest;

@@ -17,5 +17,5 @@ SELECT
     extra_json,
     recorded_at
 FROM tracked.experiment_tags
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY experiment_id, key;

@@ -31,5 +31,5 @@ SELECT
     recorded_at,
     removed_at
 FROM tracked.experiments
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY experiment_id;

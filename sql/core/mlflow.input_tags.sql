@@ -17,5 +17,5 @@ SELECT
     extra_json,
     recorded_at
 FROM tracked.input_tags
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY input_uuid, name;

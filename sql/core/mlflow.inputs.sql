@@ -23,5 +23,5 @@ SELECT
     extra_json,
     recorded_at
 FROM tracked.inputs
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY source_type, source_id, destination_type, destination_id;

@@ -22,7 +22,7 @@ WITH latest AS (
         -- The value as stored, where NaN is 0: so does MLflow compare.
         max({step: step, timestamp: timestamp, value: value, is_nan: is_nan}) AS found
     FROM tracked.metrics
-    WHERE store = 'mlflow'
+    WHERE store = {store}
     GROUP BY run_uuid, key
 )
 SELECT
@@ -43,7 +43,7 @@ SELECT
         AS agrees_with_store
 FROM latest
 LEFT JOIN tracked.latest_metrics AS own
-    ON own.store = 'mlflow'
+    ON own.store = {store}
     AND own.run_uuid = latest.run_uuid
     AND own.key = latest.key
 ORDER BY latest.run_uuid, latest.key;

@@ -16,4 +16,4 @@ SELECT
     abs(value) >= 1.7976931348623157e308 AS is_infinite, -- the value is ±infinity, which the store writes as ±1.797…e308
     ops.time_of_ms(timestamp) AS logged_at -- when it was logged
 FROM tracked.metrics
-WHERE store = 'mlflow';
+WHERE store = {store};

@@ -21,5 +21,5 @@ SELECT
     extra_json,
     recorded_at
 FROM tracked.model_version_tags
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY workspace, name, version, key;

@@ -43,5 +43,5 @@ SELECT
     extra_json,
     recorded_at
 FROM tracked.model_versions
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY workspace, name, version;

@@ -13,5 +13,5 @@ SELECT
     value,
     run_uuid
 FROM tracked.params
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY run_uuid, key;

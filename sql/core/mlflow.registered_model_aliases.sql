@@ -19,5 +19,5 @@ SELECT
     extra_json,
     recorded_at
 FROM tracked.registered_model_aliases
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY workspace, name, alias;

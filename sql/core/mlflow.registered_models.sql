@@ -25,5 +25,5 @@ SELECT
     extra_json,
     recorded_at
 FROM tracked.registered_models
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY workspace, name;

@@ -48,5 +48,5 @@ SELECT
     recorded_at,
     removed_at
 FROM tracked.runs
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY run_uuid;

@@ -49,5 +49,5 @@ SELECT
     extra_json,
     recorded_at
 FROM tracked.trace_info
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY request_id;

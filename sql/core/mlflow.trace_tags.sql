@@ -13,5 +13,5 @@ SELECT
     value,
     request_id
 FROM tracked.trace_tags
-WHERE store = 'mlflow'
+WHERE store = {store}
 ORDER BY request_id, key;

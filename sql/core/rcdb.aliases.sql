@@ -11,7 +11,7 @@ INSERT INTO rcdb.aliases BY NAME
 WITH newest AS (
     SELECT *
     FROM stage.rcdb_aliases
-    WHERE schema_name = getvariable('condition_schema')
+    WHERE schema_name = {store}
     QUALIFY row_number() OVER (PARTITION BY alias_id ORDER BY recorded_at DESC, landing_date DESC) = 1
 )
 SELECT alias_id AS id, name, code, description

@@ -28,27 +28,27 @@ WITH RECURSIVE store_types AS (
         landed.value_type = types.value_type AS has_its_type
     FROM stage.rcdb_condition_types AS landed
     LEFT JOIN rcdb.condition_types AS types ON types.name = landed.name
-    WHERE landed.schema_name = getvariable('condition_schema') AND landed.source_system = 'rcdb'
+    WHERE landed.schema_name = {store} AND landed.source_system = 'rcdb'
     QUALIFY row_number() OVER (PARTITION BY landed.type_id ORDER BY landed.recorded_at DESC, landed.landing_date DESC) = 1
 ),
 imported AS NOT MATERIALIZED (
     SELECT conditions.*, store_types.name, store_types.condition_type_id AS type_here, store_types.has_its_type
     FROM stage.rcdb_conditions AS conditions
     LEFT JOIN store_types ON store_types.type_id = conditions.condition_type_id
-    WHERE conditions.schema_name = getvariable('condition_schema')
+    WHERE conditions.schema_name = {store}
 ),
 said AS (
     SELECT
         run_number, name, value_type, 'hand' AS source, text_value, int_value, float_value, bool_value, time_value,
         recorded_at, replaces
     FROM stage.written_conditions
-    WHERE schema_name = getvariable('condition_schema')
+    WHERE schema_name = {store}
     UNION ALL BY NAME
     SELECT
         run_id AS run_number, name, value_type, 'program' AS source, text_value, int_value, float_value, bool_value,
         recorded_at, TRUE AS replaces
     FROM stage.run_conditions
-    WHERE getvariable('condition_schema') = 'rcdb'
+    WHERE {store} = 'rcdb'
 ),
 contested AS (
     SELECT run_number, type_here

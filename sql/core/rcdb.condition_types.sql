@@ -13,7 +13,7 @@ INSERT INTO rcdb.condition_types BY NAME
 WITH landed AS (
     SELECT *
     FROM stage.rcdb_condition_types
-    WHERE schema_name = getvariable('condition_schema')
+    WHERE schema_name = {store}
 ),
 store_types AS (
     SELECT type_id AS id, name, value_type, created, description
@@ -53,7 +53,7 @@ implied AS (
         min(recorded_at) AS created,
         NULL AS description
     FROM stage.run_conditions
-    WHERE getvariable('condition_schema') = 'rcdb'
+    WHERE {store} = 'rcdb'
     GROUP BY name
 )
 SELECT id, name, value_type, created, description

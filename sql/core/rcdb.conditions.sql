@@ -26,7 +26,7 @@ SEMI JOIN rcdb.condition_types AS types ON types.id = imported.condition_type_id
 ANTI JOIN rcdb.condition_statements AS weighed
     ON weighed.run_number = imported.run_number
     AND weighed.condition_type_id = imported.condition_type_id
-WHERE imported.schema_name = getvariable('condition_schema')
+WHERE imported.schema_name = {store}
 UNION ALL BY NAME
 SELECT
     coalesce(condition_id, ops.stable_id(concat_ws(chr(31), 'condition', run_number, condition_type_id))) AS id,

@@ -12,6 +12,6 @@ CREATE OR REPLACE TABLE rcdb.file_paths (
 INSERT INTO rcdb.file_paths BY NAME
 SELECT file_id AS id, path, sha256, content_sha256, description, importance
 FROM stage.rcdb_files
-WHERE schema_name = getvariable('condition_schema')
+WHERE schema_name = {store}
 QUALIFY row_number() OVER (PARTITION BY file_id ORDER BY recorded_at DESC, landing_date DESC) = 1
 ORDER BY id;

@@ -11,5 +11,5 @@ SELECT DISTINCT links.file_id AS files_id, links.run_number
 FROM stage.rcdb_files_have_runs AS links
 SEMI JOIN rcdb.file_paths AS paths ON paths.id = links.file_id
 SEMI JOIN rcdb.runs AS runs ON runs.number = links.run_number
-WHERE links.schema_name = getvariable('condition_schema')
+WHERE links.schema_name = {store}
 ORDER BY files_id, run_number;

@@ -12,6 +12,6 @@ CREATE OR REPLACE TABLE rcdb.logs (
 INSERT INTO rcdb.logs BY NAME
 SELECT log_id AS id, table_ids, description, related_run, created, user_name
 FROM stage.rcdb_logs
-WHERE schema_name = getvariable('condition_schema')
+WHERE schema_name = {store}
 QUALIFY row_number() OVER (PARTITION BY log_id ORDER BY recorded_at DESC, landing_date DESC) = 1
 ORDER BY id;

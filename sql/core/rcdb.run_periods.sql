@@ -14,7 +14,7 @@ INSERT INTO rcdb.run_periods BY NAME
 WITH newest AS (
     SELECT *
     FROM stage.rcdb_run_periods
-    WHERE schema_name = getvariable('condition_schema')
+    WHERE schema_name = {store}
     QUALIFY row_number() OVER (PARTITION BY period_id ORDER BY recorded_at DESC, landing_date DESC) = 1
 )
 SELECT period_id AS id, name, description, run_min, run_max, start_date, end_date

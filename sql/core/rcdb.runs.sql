@@ -10,7 +10,7 @@ INSERT INTO rcdb.runs BY NAME
 WITH imported AS (
     SELECT number, started, finished
     FROM stage.rcdb_runs
-    WHERE schema_name = getvariable('condition_schema')
+    WHERE schema_name = {store}
     QUALIFY row_number() OVER (PARTITION BY number ORDER BY recorded_at DESC, landing_date DESC) = 1
 ),
 measured AS (
@@ -19,7 +19,7 @@ measured AS (
         make_timestamptz(start_time_ns // 1000) AS started,
         make_timestamptz(end_time_ns // 1000) AS finished
     FROM main.runs
-    WHERE getvariable('condition_schema') = 'rcdb'
+    WHERE {store} = 'rcdb'
 )
 SELECT number, started, finished
 FROM imported

@@ -9,6 +9,6 @@ CREATE OR REPLACE TABLE rcdb.schema_versions (
 INSERT INTO rcdb.schema_versions BY NAME
 SELECT version, created, comment
 FROM stage.rcdb_schema_versions
-WHERE schema_name = getvariable('condition_schema')
+WHERE schema_name = {store}
 QUALIFY row_number() OVER (PARTITION BY version ORDER BY recorded_at DESC, landing_date DESC) = 1
 ORDER BY version;

@@ -99,10 +99,10 @@ CREATE TABLE IF NOT EXISTS ops.publications (
     code_hash VARCHAR -- code and SQL of core, marts, views and checks that made it
 );
 
--- Which code made each table that is kept from run to run: one that other code made is made again.
+-- What each table that is kept from run to run was made from: it is made again where that has changed.
 CREATE TABLE IF NOT EXISTS ops.kept_tables (
     table_name VARCHAR PRIMARY KEY, -- with its schema
-    code_hash VARCHAR NOT NULL -- SQL of ddl and core that made it
+    code_hash VARCHAR NOT NULL -- of the code that made it and, for imported stores, of what had landed
 );
 
 -- The columns that each table and view must have, by its file in sql/ or, for stage, by the landing contract.

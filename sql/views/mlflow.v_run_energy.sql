@@ -18,4 +18,4 @@ SELECT
     runs.quality_flags -- JSON list of codes, explained in sql/core/runs.sql
 FROM main.tracked_measurements AS links
 JOIN main.runs AS runs ON runs.run_id = links.run_id
-WHERE links.store = 'mlflow';
+WHERE links.store = {store};

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from alems_pipeline import build, condition_tables, sql_files, stage
+from alems_pipeline import build, sql_files, stage, store_schemas
+from alems_pipeline.condition_tables import CONDITIONS
 from collectors.contract import DATASETS
 from collectors.contract_conditions import VALUE_COLUMNS
 
 DAY = date(2026, 3, 1)
 START = datetime(2026, 3, 1, tzinfo=UTC)
-CORE = [file for file in sql_files.layer_files("core") if file.schema == condition_tables.SCHEMA]
+CORE = [file for file in sql_files.layer_files("core") if file.schema == CONDITIONS.schema]
 TYPES = {"n": "int", "x": "float", "flag": "bool", "at": "time", "doc": "json", "word": "string"}
 
 Row = dict[str, Any]
@@ -75,7 +76,7 @@ def make(con: duckdb.DuckDBPyConnection, runs: list[int], **landed: list[Row]) -
         rows = [{"schema_name": "rcdb", **row} for row in landed.get(name, [])]
         stage.store(con, name, DAY, pl.DataFrame(rows, schema=schema, orient="row", strict=True))
     for file in CORE:
-        condition_tables.build(con, file, "test")
+        store_schemas.build(con, CONDITIONS, file, "test")
 
 
 def values(con: duckdb.DuckDBPyConnection) -> dict[tuple[int, str], Any]:
@@ -274,14 +275,14 @@ def test_a_table_made_alone_is_made_again_with_what_it_reads(con: duckdb.DuckDBP
         "'accepted' AS status"
     )
     by_name = {file.name: file for file in CORE}
-    condition_tables.build(con, by_name["conditions"], "test")
+    store_schemas.build(con, CONDITIONS, by_name["conditions"], "test")
     before = con.execute("SELECT code_hash FROM ops.kept_tables WHERE table_name = 'rcdb.conditions'").fetchall()
     for file in CORE:
-        condition_tables.build(con, file, "test")
+        store_schemas.build(con, CONDITIONS, file, "test")
     assert (
         con.execute("SELECT code_hash FROM ops.kept_tables WHERE table_name = 'rcdb.conditions'").fetchall() != before
     )
     made = con.execute("SELECT * FROM ops.kept_tables ORDER BY ALL").fetchall()
     for file in CORE:
-        condition_tables.build(con, file, "test")
+        store_schemas.build(con, CONDITIONS, file, "test")
     assert con.execute("SELECT * FROM ops.kept_tables ORDER BY ALL").fetchall() == made

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alems_pipeline import sql_files, stage, tracking_tables
+from alems_pipeline import sql_files, stage, store_schemas, tracking_tables
+from alems_pipeline.tracking_tables import TRACKING
 
-FILES = {file.name: file for file in sql_files.layer_files("computed") if file.schema == tracking_tables.SCHEMA}
+FILES = {file.name: file for file in sql_files.layer_files("computed") if file.schema == TRACKING.schema}
 NAMES = st.text(
     st.characters(exclude_characters="\x00", exclude_categories=("Cs",)) | st.sampled_from("aA\"'_2."), max_size=8
 )
@@ -37,7 +38,7 @@ def wide(
             con.execute(f"INSERT INTO mlflow.{table} VALUES ('run', ?, ?)", [key, value])
     con.execute("DELETE FROM ops.kept_tables")
     for name in ("wide_columns", "runs_wide"):
-        tracking_tables.build(con, FILES[name], "code")
+        store_schemas.build(con, TRACKING, FILES[name], "code")
     columns = con.execute("SELECT kind, key, column_name FROM mlflow.wide_columns").fetchall()
     result = con.execute("SELECT * FROM mlflow.runs_wide")
     names = [column[0] for column in result.description or ()]
