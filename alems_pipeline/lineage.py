@@ -21,8 +21,72 @@ MAX_ALIKE: Final = 8
 """Of more things of one kind in one place the tree shows these, and counts the rest."""
 
 UNFINISHED: Final = ("RUNNING", "SCHEDULED")
-ENDINGS: Final = {"FAILED": "FAIL", "KILLED": "ABORT"}
+ENDINGS: Final = {"FINISHED": "COMPLETE", "FAILED": "FAIL", "KILLED": "ABORT"}
 """States of runs as MLflow calls them, and the events that OpenLineage has for an end."""
+
+_RUNS: Final = """
+WITH known AS (
+    SELECT
+        runs.run_id::VARCHAR AS id,
+        make_timestamptz(runs.end_time_ns // 1000) AS ended_at,
+        CASE
+            WHEN contains(runs.quality_flags, '"run_failed"') THEN 'FAILED'
+            WHEN contains(runs.quality_flags, '"run_partial"') THEN 'KILLED'
+            ELSE 'FINISHED'
+        END AS status,
+        concat_ws('.', experiments.name, experiments.task_name, runs.workflow_type) AS job,
+        NULL AS parent
+    FROM main.runs AS runs
+    LEFT JOIN main.experiments AS experiments ON experiments.exp_id = runs.exp_id
+    UNION ALL
+    SELECT run_uuid, ended_at, status, experiment_name, parent_run_uuid
+    FROM main.tracked_runs
+    UNION ALL
+    SELECT schema_name || ':' || number, finished, CASE WHEN finished IS NOT NULL THEN 'FINISHED' END, NULL, NULL
+    FROM stage.rcdb_runs
+    QUALIFY row_number() OVER (PARTITION BY schema_name, number ORDER BY recorded_at DESC, landing_date DESC) = 1
+    UNION ALL
+    SELECT
+        'inference:' || workflow_run_id,
+        NULL,
+        CASE
+            WHEN conclusion = 'success' THEN 'FINISHED'
+            WHEN conclusion = 'cancelled' THEN 'KILLED'
+            WHEN conclusion IS NOT NULL THEN 'FAILED'
+        END,
+        name,
+        NULL
+    FROM inference.workflow_runs
+)
+SELECT
+    runs.id,
+    runs.system,
+    runs.label,
+    runs.began_at,
+    known.ended_at,
+    known.status,
+    coalesce(nullif(known.job, ''), runs.label, runs.id) AS job,
+    parent.id AS parent,
+    coalesce(nullif(parent_known.job, ''), parent.label, parent.id) AS parent_job,
+    runs.landing_files,
+    runs.datasets,
+    runs.artifacts,
+    runs.model_versions,
+    energy.total_energy_uj,
+    energy.dynamic_energy_uj,
+    energy.energy_source,
+    energy.is_estimated
+FROM main.v_run_lineage AS runs
+LEFT JOIN known ON known.id = runs.id
+LEFT JOIN main.lineage_nodes AS parent ON parent.kind = 'run' AND parent.id = known.parent AND parent.id <> runs.id
+LEFT JOIN known AS parent_known ON parent_known.id = parent.id
+LEFT JOIN main.runs AS energy ON energy.run_id::VARCHAR = runs.id
+WHERE $run IS NULL OR runs.id = $run
+ORDER BY runs.began_at, runs.id
+"""
+
+_NAMED: Final = ("id", "system", "label")
+"""What the UUID of a run and the name of its job do not say."""
 
 Json = dict[str, Any]
 Direction = Literal["from", "to"]
@@ -114,31 +178,20 @@ def _name(node: Json) -> str:
 def events(con: duckdb.DuckDBPyConnection, run: str | None = None) -> Iterator[Json]:
     """OpenLineage events of the datasets and of all runs, or of one run and the datasets that it read.
 
-    A run has one for its start, where that is known, and one for its end, where it has ended. Its inputs are the
-    datasets and landing files that it was made from, its outputs what it left.
+    A run has one for its start, where that is known, and one for its end, where it has ended; one of type OTHER where
+    nobody said whether it has. Its inputs are the datasets and landing files that it was made from, its outputs what
+    it left; its parent is the run that it names as such.
     """
     datasets = _datasets(con)
-    rows = con.execute(
-        "SELECT l.id, l.system, l.label, l.began_at, l.landing_files, l.datasets, l.artifacts, l.model_versions, "
-        "l.from_runs, coalesce(make_timestamptz(r.end_time_ns // 1000), m.ended_at) AS ended_at, "
-        "coalesce(m.status, CASE WHEN contains(r.quality_flags, '\"run_failed\"') THEN 'FAILED' "
-        "WHEN contains(r.quality_flags, '\"run_partial\"') THEN 'KILLED' END) AS status, "
-        "r.total_energy_uj, r.dynamic_energy_uj, r.energy_source, r.is_estimated, e.name AS experiment, "
-        "e.task_name, r.workflow_type "
-        "FROM main.v_run_lineage AS l LEFT JOIN main.runs AS r ON l.id = r.run_id::VARCHAR "
-        "LEFT JOIN main.experiments AS e ON e.exp_id = r.exp_id LEFT JOIN mlflow.runs AS m ON m.run_uuid = l.id "
-        "WHERE ? IS NULL OR l.id = ? ORDER BY l.began_at, l.id",
-        [run, run],
-    )
+    rows = con.execute(_RUNS, {"run": run})
     names = [column[0] for column in rows.description or ()]
     runs = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
     read = {dataset for one in runs for dataset in one["datasets"] or ()}
     for id_, dataset in datasets.items():
         if run is None or id_ in read:
             yield _dataset_event(dataset)
-    jobs = {one["id"]: one for one in runs}
     for one in runs:
-        end = _run_event(one, datasets, jobs)
+        end = _run_event(one, datasets)
         if one["began_at"] is not None:
             start: Json = {"eventType": "START", "eventTime": _iso(one["began_at"]), "inputs": [], "outputs": []}
             yield end | start
@@ -173,27 +226,25 @@ def _dataset(dataset: Json) -> Json:
     return {"namespace": NAMESPACE, "name": dataset["name"], "facets": facets}
 
 
-def _run_event(run: Json, datasets: Mapping[str, Json], runs: Mapping[str, Json]) -> Json:
-    began, ended = _iso(run["began_at"]), _iso(run["ended_at"] or run["began_at"])
-    facets: Json = {}
+def _run_event(run: Json, datasets: Mapping[str, Json]) -> Json:
+    began, ended = _iso(run["began_at"]), _iso(run["ended_at"])
+    facets: Json = {"alems_run": _facet("2-0-2/OpenLineage", {name: run[name] for name in _NAMED}, "RunFacet")}
     if began:
-        nominal = {"nominalStartTime": began, "nominalEndTime": ended}
+        nominal = {"nominalStartTime": began} | ({"nominalEndTime": ended} if ended else {})
         facets["nominalTime"] = _facet("1-0-1/NominalTimeRunFacet", nominal)
-    for parent in run["from_runs"] or ():
-        if parent in runs:
-            of = {"run": {"runId": run_uuid(parent)}, "job": {"namespace": NAMESPACE, "name": _job(runs[parent])}}
-            facets["parent"] = _facet("1-2-0/ParentRunFacet", of)
+    if run["parent"] is not None:
+        of = {"run": {"runId": run_uuid(run["parent"])}, "job": {"namespace": NAMESPACE, "name": run["parent_job"]}}
+        facets["parent"] = _facet("1-2-0/ParentRunFacet", of)
     if run["total_energy_uj"] is not None:
         energy = ("total_energy_uj", "dynamic_energy_uj", "energy_source", "is_estimated")
         facets["alems_energy"] = _facet("2-0-2/OpenLineage", {name: run[name] for name in energy}, "RunFacet")
-    job: Json = {"namespace": NAMESPACE, "name": _job(run), "facets": {}}
     return {
-        "eventTime": ended or _iso(datetime.fromtimestamp(0, UTC)),
-        "eventType": ENDINGS.get(run["status"], "COMPLETE"),
+        "eventTime": ended or began or _iso(datetime.fromtimestamp(0, UTC)),
+        "eventType": ENDINGS.get(run["status"], "OTHER"),
         "producer": PRODUCER,
         "schemaURL": f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent",
         "run": {"runId": run_uuid(run["id"]), "facets": facets},
-        "job": job,
+        "job": {"namespace": NAMESPACE, "name": run["job"], "facets": {}},
         "inputs": [
             *(_dataset(datasets[id_]) for id_ in run["datasets"] or ()),
             *({"namespace": f"{NAMESPACE}.landing", "name": path} for path in run["landing_files"] or ()),
@@ -211,11 +262,6 @@ def run_uuid(id_: str) -> str:
         return str(uuid.UUID(id_))
     except ValueError:
         return str(uuid.uuid5(RUN_IDS, id_))
-
-
-def _job(run: Json) -> str:
-    parts = [run["experiment"], run["task_name"], run["workflow_type"]] if run["experiment"] else [run["label"]]
-    return ".".join(str(part) for part in parts if part) or run["id"]
 
 
 def _facet(schema: str, values: Json, name: str | None = None) -> Json:

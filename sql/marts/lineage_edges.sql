@@ -1,7 +1,7 @@
 -- One step of the lineage: the target was made from the source, or belongs to it. Between runs a step leads from the one
 -- that began earlier (of two at once, by id): a run that names a later one as its parent, or uses a model of a later run or
 -- of its own, does so against time, and would lead in a circle.
--- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_nodes, tracked.runs, tracked.tags, tracked.datasets, tracked.inputs, tracked.model_versions, tracked_measurements, stage.rcdb_runs, stage.rcdb_files_have_runs, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
+-- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_nodes, tracked_runs, tracked.datasets, tracked.inputs, tracked.model_versions, tracked_measurements, stage.rcdb_runs, stage.rcdb_files_have_runs, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
 -- unique: source_kind, source_id, target_kind, target_id, relation
 CREATE OR REPLACE TABLE main.lineage_edges (
     source_kind VARCHAR NOT NULL, -- kind of the source
@@ -35,27 +35,19 @@ of_file AS (
             ORDER BY files.created_at DESC, subjects.path DESC
         ) = 1
 ),
--- A store that was imported under two names has the same runs twice.
 tracked_runs AS (
     SELECT *
-    FROM tracked.runs
-    QUALIFY row_number() OVER (PARTITION BY run_uuid ORDER BY removed_at IS NULL DESC, recorded_at DESC, store) = 1
-),
-tags AS (
-    SELECT tags.run_uuid, tags.key, tags.value
-    FROM tracked.tags AS tags
-    SEMI JOIN tracked_runs ON tracked_runs.run_uuid = tags.run_uuid AND tracked_runs.store = tags.store
-    WHERE tags.key IN ('mlflow.parentRunId', 'mlflow.source.git.commit')
+    FROM main.tracked_runs
 ),
 models_used AS (
-    SELECT inputs.source_id AS run_uuid, inputs.destination_id AS model_id, tracked_runs.start_time
+    SELECT inputs.source_id AS run_uuid, inputs.destination_id AS model_id, tracked_runs.started_at
     FROM tracked.inputs AS inputs
     JOIN tracked_runs ON tracked_runs.run_uuid = inputs.source_id AND tracked_runs.store = inputs.store
     WHERE inputs.source_type = 'RUN_INPUT'
         AND inputs.destination_type = 'MODEL_INPUT'
 ),
 models_made AS (
-    SELECT inputs.source_id AS run_uuid, inputs.destination_id AS model_id, tracked_runs.start_time
+    SELECT inputs.source_id AS run_uuid, inputs.destination_id AS model_id, tracked_runs.started_at
     FROM tracked.inputs AS inputs
     JOIN tracked_runs ON tracked_runs.run_uuid = inputs.source_id AND tracked_runs.store = inputs.store
     WHERE inputs.source_type = 'RUN_OUTPUT'
@@ -198,17 +190,15 @@ found AS (
     FROM tracked_runs
     WHERE source_version <> ''
     UNION ALL
-    SELECT 'code', tags.value, 'run', tags.run_uuid, 'code of'
-    FROM tags
-    WHERE tags.key = 'mlflow.source.git.commit'
-        AND tags.value <> ''
+    SELECT 'code', git_commit, 'run', run_uuid, 'code of'
+    FROM tracked_runs
+    WHERE git_commit <> ''
     UNION ALL
     SELECT 'run', parent.run_uuid, 'run', child.run_uuid, 'parent of'
-    FROM tags
-    JOIN tracked_runs AS child ON child.run_uuid = tags.run_uuid
-    JOIN tracked_runs AS parent ON parent.run_uuid = tags.value
-    WHERE tags.key = 'mlflow.parentRunId'
-        AND (coalesce(parent.start_time, 0), parent.run_uuid) < (coalesce(child.start_time, 0), child.run_uuid)
+    FROM tracked_runs AS child
+    JOIN tracked_runs AS parent ON parent.run_uuid = child.parent_run_uuid
+    WHERE (coalesce(parent.started_at, TIMESTAMPTZ 'epoch'), parent.run_uuid)
+        < (coalesce(child.started_at, TIMESTAMPTZ 'epoch'), child.run_uuid)
     UNION ALL
     SELECT 'run', run_id::VARCHAR, 'run', run_uuid, 'measured'
     FROM main.tracked_measurements
@@ -229,7 +219,8 @@ found AS (
     FROM models_used AS used
     LEFT JOIN models_made AS made ON made.model_id = used.model_id
     WHERE made.model_id IS NULL
-        OR (coalesce(made.start_time, 0), made.run_uuid) < (coalesce(used.start_time, 0), used.run_uuid)
+        OR (coalesce(made.started_at, TIMESTAMPTZ 'epoch'), made.run_uuid)
+            < (coalesce(used.started_at, TIMESTAMPTZ 'epoch'), used.run_uuid)
     UNION ALL
     SELECT
         'run',

@@ -4,7 +4,7 @@
 -- Things of MLflow have the ids that they have there; of a further store, its experiments, models and versions stand behind
 -- its schema and a slash. Runs of an RCDB store stand behind its schema and a colon, those
 -- of serving benchmarks behind inference: their results are named by run, config and what was measured.
--- depends: ops.landing_files, hardware_config, environment_config, idle_baselines, experiments, runs, ml.datasets, ml.predictions, tracked.experiments, tracked.runs, tracked.tags, tracked.datasets, tracked.inputs, tracked.registered_models, tracked.model_versions, stage.rcdb_runs, stage.rcdb_files, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
+-- depends: ops.landing_files, hardware_config, environment_config, idle_baselines, experiments, runs, ml.datasets, ml.predictions, tracked.experiments, tracked_runs, tracked.datasets, tracked.inputs, tracked.registered_models, tracked.model_versions, stage.rcdb_runs, stage.rcdb_files, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
 -- unique: kind, id
 CREATE OR REPLACE TABLE main.lineage_nodes (
     node UBIGINT NOT NULL, -- its number in this publication, by which the steps are walked: a hash of kind and id
@@ -65,21 +65,20 @@ WITH found AS (
     SELECT 'experiment', store || '/' || experiment_id, name, 'mlflow', ops.time_of_ms(creation_time)
     FROM tracked.experiments
     UNION ALL
-    SELECT 'run', run_uuid, name, 'mlflow', ops.time_of_ms(start_time)
-    FROM tracked.runs
+    SELECT 'run', run_uuid, name, 'mlflow', started_at
+    FROM main.tracked_runs
     UNION ALL
-    SELECT 'artifact', artifact_uri, artifact_uri, 'mlflow', ops.time_of_ms(start_time)
-    FROM tracked.runs
+    SELECT 'artifact', artifact_uri, artifact_uri, 'mlflow', started_at
+    FROM main.tracked_runs
     WHERE artifact_uri IS NOT NULL
     UNION ALL
     SELECT 'code', source_version, left(source_version, 12), 'mlflow', NULL
-    FROM tracked.runs
+    FROM main.tracked_runs
     WHERE source_version <> ''
     UNION ALL
-    SELECT 'code', value, left(value, 12), 'mlflow', NULL
-    FROM tracked.tags
-    WHERE key = 'mlflow.source.git.commit'
-        AND value <> ''
+    SELECT 'code', git_commit, left(git_commit, 12), 'mlflow', NULL
+    FROM main.tracked_runs
+    WHERE git_commit <> ''
     UNION ALL
     SELECT 'dataset', name || '@' || digest, name, 'mlflow', recorded_at
     FROM tracked.datasets

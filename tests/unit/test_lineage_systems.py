@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from alems_pipeline.lineage import events, run_uuid
 from alems_pipeline.warehouse import Warehouse
 from collectors import contract
 from collectors.drop import drop_rows
@@ -18,8 +19,9 @@ from tests.small_landing import drop_day
 from tests.warehouses import materialize
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-CHILD, PARENT, LATER = "c" * 32, "a" * 32, "f" * 32
+CHILD, PARENT, LATER, ELSEWHERE = "c" * 32, "a" * 32, "f" * 32, "e" * 32
 STORE = {"store": "mlflow", "recorded_at": NOW}
+LAB = STORE | {"store": "mlflow_lab"}
 
 
 def drop(home: Path, dataset: str, *rows: dict[str, Any]) -> None:
@@ -36,9 +38,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place = f"file:///artifacts/{uuid}"
         run = {"run_uuid": uuid, "experiment_id": 7, "start_time": start_time, "name": uuid[0], "artifact_uri": place}
         drop(home, "mlflow_runs", STORE | run)
+    drop(home, "mlflow_alembic_version", LAB | {"version_num": "1"})
+    drop(home, "mlflow_experiments", LAB | {"experiment_id": 7, "name": "grapes"})
+    run = {"run_uuid": ELSEWHERE, "experiment_id": 7, "start_time": 4000, "end_time": 9000, "status": "FAILED"}
+    drop(home, "mlflow_runs", LAB | run)
+    data = {"source_type": "DATASET", "source_id": "d3", "destination_type": "RUN", "destination_id": ELSEWHERE}
+    drop(home, "mlflow_inputs", LAB | data)
+    drop(home, "mlflow_datasets", LAB | {"dataset_uuid": "d3", "experiment_id": 7, "name": "wine", "digest": "12ab"})
     drop(
         home,
         "mlflow_tags",
+        LAB | {"run_uuid": ELSEWHERE, "key": "mlflow.parentRunId", "value": CHILD},
         STORE | {"run_uuid": CHILD, "key": "mlflow.parentRunId", "value": PARENT},
         STORE | {"run_uuid": PARENT, "key": "mlflow.parentRunId", "value": LATER},  # against time
         STORE | {"run_uuid": LATER, "key": "mlflow.parentRunId", "value": LATER},  # of itself
@@ -65,7 +75,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     drop(home, "mlflow_registered_models", STORE | {"name": "grape"})
     version = {"name": "grape", "version": 1, "run_id": CHILD, "source": "models:/m-1"}
     drop(home, "mlflow_model_versions", STORE | version)
-    drop(home, "mlflow_model_versions", STORE | version | {"store": "mlflow_lab", "run_id": LATER, "source": "x"})
+    drop(home, "mlflow_model_versions", STORE | version | LAB | {"run_id": LATER, "source": "x"})
     drop(home, "rcdb_runs", {"schema_name": "rcdb", "recorded_at": NOW, "number": 42, "started": NOW})
     drop(home, "rcdb_file_contents", {"recorded_at": NOW, "sha256": "s", "content": "a = 1"})
     file = {"schema_name": "rcdb", "recorded_at": NOW, "file_id": 1, "path": "/etc/a.conf", "importance": 0}
@@ -105,13 +115,14 @@ def test_a_tracked_run_has_its_parent_data_model_and_place(con: duckdb.DuckDBPyC
         ("made", "model", "m-1"),
         ("made", "model_version", "grape/1"),
         ("left", "artifact", f"file:///artifacts/{CHILD}"),
+        ("parent of", "run", ELSEWHERE),
     }
     assert ("code of", "code", "abc123") in steps(con, "run", PARENT, "up")
 
 
 def test_a_dataset_is_one_whatever_experiment_logged_it(con: duckdb.DuckDBPyConnection) -> None:
     assert con.execute("SELECT count(*) FROM lineage_nodes WHERE kind = 'dataset'").fetchall() == [(1,)]
-    assert {id_ for _, _, id_ in steps(con, "dataset", "wine@12ab", "down")} == {CHILD, LATER}
+    assert {id_ for _, _, id_ in steps(con, "dataset", "wine@12ab", "down")} == {CHILD, LATER, ELSEWHERE}
 
 
 def test_versions_of_another_store_stand_behind_its_name(con: duckdb.DuckDBPyConnection) -> None:
@@ -126,7 +137,7 @@ def test_runs_that_name_each_other_against_time_make_no_circle(con: duckdb.DuckD
     rows = con.execute(
         "SELECT source_id, target_id FROM lineage_edges WHERE source_kind IN ('run', 'model') AND target_kind = 'run'"
     ).fetchall()
-    assert sorted(rows) == sorted([(PARENT, CHILD), ("m-1", LATER)])
+    assert sorted(rows) == sorted([(PARENT, CHILD), (CHILD, ELSEWHERE), ("m-1", LATER)])
     assert con.execute("SELECT n_failed, problem FROM ops.check_results WHERE check_name = 'lineage'").fetchall() == [
         (0, None)
     ]
@@ -156,3 +167,24 @@ def test_a_benchmark_result_has_its_run_config_and_hardware(con: duckdb.DuckDBPy
         "SELECT benchmark_configs, benchmark_results FROM v_run_lineage WHERE system = 'inference'"
     ).fetchall()
     assert row == (None, [result])
+
+
+def test_an_event_has_the_end_and_the_parent_of_its_run_whatever_store_it_is_of(con: duckdb.DuckDBPyConnection) -> None:
+    told = {one["run"]["facets"]["alems_run"]["id"]: one for one in events(con) if "run" in one}
+    of = {id_: (one["eventType"], one["eventTime"], one["job"]["name"]) for id_, one in told.items()}
+    assert of[ELSEWHERE] == ("FAIL", "1970-01-01T00:00:09Z", "grapes")
+    assert of[CHILD] == ("OTHER", "1970-01-01T00:00:02Z", "wine"), "its store does not say that it has ended"
+    assert of["rcdb:42"][0] == "OTHER"
+    parents = {
+        id_: (one["run"]["facets"]["parent"]["run"]["runId"], one["run"]["facets"]["parent"]["job"]["name"])
+        for id_, one in told.items()
+        if "parent" in one["run"]["facets"]
+    }
+    # The parent is the run that the tag names, and neither that of the model nor one that is measured.
+    assert parents == {
+        CHILD: (run_uuid(PARENT), "wine"),
+        ELSEWHERE: (run_uuid(CHILD), "wine"),
+        PARENT: (run_uuid(LATER), "wine"),
+    }
+    [*_, alone] = events(con, ELSEWHERE)
+    assert alone == told[ELSEWHERE], "also when it is asked for alone"
