@@ -5,6 +5,7 @@ last, so that what a kill leaves behind is never taken for a whole dataset.
 """
 
 import hashlib
+import io
 import json
 import math
 import re
@@ -29,6 +30,9 @@ SOURCE_SYSTEM: Final = "alems-collect"
 PRODUCER: Final = "alems-collect dataset"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 BATCH_ROWS: Final = 50_000
+CSV_BLOCK_BYTES: Final = 4 << 20
+"""A portion of a CSV file; Arrow reads some ahead. No row is longer."""
+_CSV: Final = pyarrow.csv.ParseOptions(newlines_in_values=True)
 OWN_COLUMNS: Final = ("sample_id", "dataset_id", "sample_index")
 PREDICTION_COLUMNS: Final = ("prediction", "predictions", "class")
 GREATEST_CLASS: Final = 2**53
@@ -173,7 +177,7 @@ def drop_predictions(
                 }
                 outcome = _outcomes(path, batch, column, None)
                 drops.of(ML_PREDICTIONS).append(repeated | {"sample_index": indexes} | outcome)
-    return len(seen) * len(columns)
+    return table.n_rows * len(columns)
 
 
 def file_digest(path: Path) -> str:
@@ -208,13 +212,14 @@ class _Table:
     def __init__(self, path: Path) -> None:
         """Raises BadTable, OSError."""
         self.path = path
+        self.n_rows: int
         try:
             if path.suffix.lower() in (".parquet", ".pq"):
                 self._parquet: pq.ParquetFile | None = pq.ParquetFile(path)
                 self.schema, self.n_rows = self._parquet.schema_arrow, self._parquet.metadata.num_rows
             else:
-                self._parquet, self._csv = None, _read_csv(path)
-                self.schema, self.n_rows = self._csv.schema, self._csv.num_rows
+                self._parquet = None
+                self.schema, self.n_rows = _survey_csv(path)
         except pa.ArrowException as error:
             raise BadTable(
                 f"{path}: not readable as {self._kind} ({_first_line(error)}); give a CSV or Parquet file"
@@ -244,7 +249,7 @@ class _Table:
             if self._parquet is not None:
                 batches: Iterable[pa.RecordBatch] = self._parquet.iter_batches(BATCH_ROWS, columns=columns)
             else:
-                batches = (self._csv.select(columns) if columns else self._csv).to_batches(BATCH_ROWS)
+                batches = _csv_batches(self.path, self.schema, columns)
             for batch in batches:
                 yield first, batch.cast(pa.schema([self.schema.field(name) for name in batch.schema.names]), safe=False)
                 first += batch.num_rows
@@ -252,10 +257,53 @@ class _Table:
             raise BadTable(f"{self.path}: damaged ({_first_line(error)}); copy it again") from error
 
 
-def _read_csv(path: Path) -> pa.Table:
-    # In one block: a column's type follows from all of its values, not from those of the first megabyte.
-    options = pyarrow.csv.ReadOptions(block_size=max(path.stat().st_size + 1, 1024))
-    return pyarrow.csv.read_csv(path, read_options=options)
+def _survey_csv(path: Path) -> tuple[pa.Schema, int]:
+    """Names and types of a CSV file's columns, and its number of rows, read in portions.
+
+    A column's type follows from all of its values: each portion is read as text, and Arrow told to find its types.
+    """
+    names = _open_csv(path, {}).schema.names
+    types = [pa.null()] * len(names)
+    n_rows = 0
+    for texts in _open_csv(path, dict.fromkeys(names, pa.string())):
+        n_rows += texts.num_rows
+        open_ = [number for number, type_ in enumerate(types) if type_ != pa.string()]
+        portion = io.BytesIO()
+        pyarrow.csv.write_csv(texts.select(open_), portion)
+        options = pyarrow.csv.ReadOptions(block_size=portion.tell() + 1)
+        portion.seek(0)
+        found = pyarrow.csv.read_csv(portion, read_options=options, parse_options=_CSV).schema.types if open_ else []
+        for number, type_ in zip(open_, found, strict=True):
+            types[number] = _common(types[number], type_)
+    return pa.schema(list(zip(names, types, strict=True))), n_rows
+
+
+def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """The type of a column of which one portion has the one type, another the other."""
+    if one == other or pa.types.is_null(other):
+        return one
+    if pa.types.is_null(one):
+        return other
+    both = {one, other}
+    if both == {pa.int64(), pa.float64()}:
+        return pa.float64()
+    if both <= {pa.date32(), pa.timestamp("s"), pa.timestamp("ns")}:
+        return pa.timestamp("ns") if pa.timestamp("ns") in both else pa.timestamp("s")
+    return pa.string()
+
+
+def _csv_batches(path: Path, schema: pa.Schema, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    for batch in _open_csv(path, dict(zip(schema.names, schema.types, strict=True)), columns):
+        for first in range(0, batch.num_rows, BATCH_ROWS):
+            yield batch.slice(first, BATCH_ROWS)
+
+
+def _open_csv(
+    path: Path, types: dict[str, pa.DataType], columns: Sequence[str] | None = None
+) -> pyarrow.csv.CSVStreamingReader:
+    convert = pyarrow.csv.ConvertOptions(column_types=types, include_columns=columns)
+    options = pyarrow.csv.ReadOptions(block_size=CSV_BLOCK_BYTES)
+    return pyarrow.csv.open_csv(path, read_options=options, parse_options=_CSV, convert_options=convert)
 
 
 def _microseconds(type_: pa.DataType) -> pa.DataType:
@@ -369,11 +417,10 @@ def _plain(value: float) -> float | str | None:
 def _indexes(path: Path, batch: pa.RecordBatch, index: str | None, first: int, seen: set[int]) -> list[int]:
     """The sample of each row; none of those already `seen`, to which they are added. Raises BadTable."""
     if index is None:
-        values = list(range(first, first + batch.num_rows))
-    else:
-        values = batch.column(index).to_pylist()
-        if wrong := [value for value in values if type(value) is not int or value < 0]:
-            raise BadTable(f"{path}: {wrong[0]!r} in {index!r}, which numbers the samples; give whole numbers from 0")
+        return list(range(first, first + batch.num_rows))
+    values: list[int] = batch.column(index).to_pylist()
+    if wrong := [value for value in values if type(value) is not int or value < 0]:
+        raise BadTable(f"{path}: {wrong[0]!r} in {index!r}, which numbers the samples; give whole numbers from 0")
     for value in values:
         if value in seen:
             raise BadTable(f"{path}: two rows for sample {value} in {index!r}; give each sample once")

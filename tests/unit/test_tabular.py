@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
 from collectors.ids import stable_id
+from collectors.sources import tabular
 from collectors.sources.tabular import BadTable, drop_dataset, drop_predictions
 
 
@@ -114,6 +116,49 @@ def test_what_is_no_dataset_is_refused_and_nothing_of_it_counts(
         drop_dataset(name, csv_file(tmp_path, text), tmp_path / "landing", **options)
     assert not rows_of(tmp_path / "landing", "ml_datasets")
     assert not rows_of(tmp_path / "landing", "ml_samples")
+
+
+COLUMNS = {
+    "int then float": (["7"] * 30, ["0.5"] * 30),
+    "empty then int": ([""] * 30, ["3"] * 30),
+    "int then text": (["7"] * 30, ["x7"] * 30),
+    "date then time": (["2026-01-02"] * 30, ["2026-01-02 03:04:05"] * 30),
+    "time then finer": (["2026-01-02 03:04:05"] * 30, ["2026-01-02 03:04:05.123456"] * 30),
+    "date then number": (["2026-01-02"] * 30, ["12"] * 30),
+    "truth": (["true"] * 30, ["false"] * 30),
+    "quoted": (['"a ""b"", c\nd"'] * 30, ['"1"'] * 30),
+    "nan": (["nan", "NULL", "-inf"] * 10, ["1"] * 30),
+    "great": (["9223372036854775807"] * 30, ["92233720368547758080"] * 30),
+    "zeros": (["007"] * 30, ["8"] * 30),
+    "zone": (["2026-01-02T03:04:05Z"] * 30, ["2026-01-02T03:04:06Z"] * 30),
+    "nothing": ([""] * 30, [""] * 30),
+}
+
+
+def test_a_csv_file_that_is_read_in_portions_is_what_arrow_reads_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halves = [list(zip(*(both[n] for both in COLUMNS.values()), strict=True)) for n in (0, 1)]
+    lines = [",".join(COLUMNS), *(",".join(row) for row in halves[0] + halves[1])]
+    path = csv_file(tmp_path, "\n".join(lines) + "\n")
+    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    at_once = pyarrow.csv.read_csv(path, pyarrow.csv.ReadOptions(block_size=1 << 20), parse)
+    monkeypatch.setattr(tabular, "CSV_BLOCK_BYTES", 1000)
+    schema, n_rows = tabular._survey_csv(path)
+    assert (schema, n_rows) == (at_once.schema, 60)
+    portions = list(tabular._csv_batches(path, schema, None))
+    assert len(portions) > 5
+    assert pa.Table.from_batches(portions).equals(at_once)
+
+
+def test_a_csv_file_is_never_whole_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = csv_file(tmp_path, "a,b\n" + "1.25,some text that takes its place\n" * 400_000)
+    monkeypatch.setattr(tabular, "CSV_BLOCK_BYTES", 1 << 16)
+    before = pa.total_allocated_bytes()
+    table = tabular._Table(path)
+    most = max(pa.total_allocated_bytes() - before for _ in table.batches())
+    assert table.n_rows == 400_000
+    assert most < path.stat().st_size / 4
 
 
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
