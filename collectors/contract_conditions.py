@@ -4,6 +4,8 @@ All of it lands on the day of the import or of the writing: runs of a store may 
 one import is one day to build.
 """
 
+import keyword
+import re
 from typing import Final
 
 from collectors.dataset import TS, B, D, Dataset, I, R, T, optional, required
@@ -19,6 +21,8 @@ VALUE_COLUMNS: Final = {
     "time": "time_value",
 }
 """Value type of a condition -> the column that holds its values; the others are NULL."""
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 STORE_SOURCE: Final = "rcdb"
 WRITTEN_SOURCE: Final = "alems-collect"
@@ -162,7 +166,6 @@ RCDB_RUN_PERIODS = Dataset(
         required("run_max", I, "Last run"),
         optional("start_date", D, "First day"),
         optional("end_date", D, "Last day"),
-        required("is_deleted", B, "Whether the store has it no more"),
     ),
     newest_wins=True,
 )
@@ -216,6 +219,21 @@ RCDB_SCHEMA_VERSIONS = Dataset(
     newest_wins=True,
 )
 
+RCDB_REMOVED = Dataset(
+    "rcdb_removed",
+    "record",
+    "A row that was once read from an RCDB store and is no longer in it.",
+    ("schema_name", "table_name", "row_id", "run_number", "condition_type_id", "recorded_at"),
+    (
+        SCHEMA_NAME,
+        RECORDED_AT,
+        required("table_name", T, "Table of the store"),
+        required("row_id", I, "The row's id there; of runs the number, of schema_versions the version"),
+        optional("run_number", I, "Run of the condition, or of the file; of no other table"),
+        optional("condition_type_id", I, "Type of the condition; of no other table"),
+    ),
+)
+
 RCDB_REJECTS = Dataset(
     "rcdb_rejects",
     "record",
@@ -232,6 +250,17 @@ RCDB_REJECTS = Dataset(
     newest_wins=True,
 )
 
+
+def in_queries(name: str) -> bool:
+    """Whether the query language can name a condition so; any other name serves everywhere but in queries."""
+    return is_alias(name) and not keyword.iskeyword(name)
+
+
+def is_alias(name: str) -> bool:
+    """Whether the query language can name an alias so, after an @."""
+    return _NAME.fullmatch(name) is not None and "__" not in name
+
+
 CONDITION_DATASETS: Final = (
     RCDB_RUNS,
     RCDB_CONDITION_TYPES,
@@ -244,5 +273,6 @@ CONDITION_DATASETS: Final = (
     RCDB_LOGS,
     RCDB_ALIASES,
     RCDB_SCHEMA_VERSIONS,
+    RCDB_REMOVED,
     RCDB_REJECTS,
 )

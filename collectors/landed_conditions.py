@@ -19,6 +19,7 @@ NS: Final = 1_000_000_000
 LAST_SECOND: Final = 4_102_444_800  # 2100-01-01: no run id is as large
 MAX_SHIFT: Final = 64  # of runs that begin in the same second, some have an id a little above their own
 EVERY_DAY: Final = "date=*"
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 Value = str | int | float | bool | datetime
 
@@ -34,8 +35,9 @@ class LandedRun:
 
 def known_types(landing: Path, schema: str) -> dict[str, str]:
     """Name -> value type: as a store has it, else as it was declared first."""
-    columns = ["source_system", "name", "value_type", "recorded_at"]
-    rows = _landed(landing, contract.RCDB_CONDITION_TYPES, columns, pc.field("schema_name") == schema)
+    columns = ["source_system", "type_id", "name", "value_type", "recorded_at"]
+    landed = _landed(landing, contract.RCDB_CONDITION_TYPES, columns, pc.field("schema_name") == schema)
+    rows = _left(landing, schema, "condition_types", {"row_id": "type_id"}, landed)
     # What counts comes last: a store's types, of each the newest record; else the oldest declaration.
     rows.sort(key=_precedence)
     return {row["name"]: row["value_type"] for row in rows}
@@ -49,7 +51,8 @@ def _precedence(row: Mapping[str, Any]) -> tuple[bool, float]:
 def find_run(landing: Path, schema: str, number: int) -> LandedRun | None:
     """The run of that number: of a store, or measured; None where none has landed here."""
     of_store = (pc.field("schema_name") == schema) & (pc.field("number") == number)
-    if _landed(landing, contract.RCDB_RUNS, ["number"], of_store):
+    landed = _landed(landing, contract.RCDB_RUNS, ["number", "recorded_at"], of_store)
+    if _left(landing, schema, "runs", {"row_id": "number"}, landed):
         return LandedRun(number)
     # The id of a measured run begins with the second of its start, and so names the day on which it landed.
     second = number // IDS_PER_SECOND + TIME_ORIGIN_S
@@ -64,7 +67,10 @@ def find_run(landing: Path, schema: str, number: int) -> LandedRun | None:
 
 
 def held_value(landing: Path, schema: str, run: LandedRun, name: str, column: str) -> Value | None:
-    """The value that a run has of a condition: what was said last by hand, by the store or by the measured program."""
+    """The value that a run has of a condition: what was said last by hand, by the store or by the measured program.
+
+    A row of a store that never had a value says nothing.
+    """
     of_schema, of_run = pc.field("schema_name") == schema, pc.field("run_number") == run.number
     by_name = pc.field("name") == name
     found = _landed(landing, contract.WRITTEN_CONDITIONS, [column, "recorded_at"], of_schema & of_run & by_name)
@@ -73,13 +79,38 @@ def held_value(landing: Path, schema: str, run: LandedRun, name: str, column: st
         {row["type_id"] for row in _landed(landing, contract.RCDB_CONDITION_TYPES, ["type_id"], of_store)}
     )
     if type_ids:
-        of_type = pc.field("condition_type_id").isin(type_ids)
-        found += _landed(landing, contract.RCDB_CONDITIONS, [column, "recorded_at"], of_schema & of_run & of_type)
+        found += _of_store(landing, schema, column, of_run & pc.field("condition_type_id").isin(type_ids))
     if run.run_key is not None:
         columns = ["recorded_at", "text_value", "int_value", "float_value", "bool_value"]
         found += _landed(landing, RUN_CONDITIONS, columns, (pc.field("run_key") == run.run_key) & by_name, run.folder)
     newest = max(found, key=lambda row: row["recorded_at"], default={})
     return next((value for key, value in newest.items() if key != "recorded_at" and value is not None), None)
+
+
+def _of_store(landing: Path, schema: str, column: str, where: pc.Expression) -> list[dict[str, Any]]:
+    """What a store said of one condition of one run by the row that counts: the one written last."""
+    key = {"row_id": "condition_id", "run_number": "run_number", "condition_type_id": "condition_type_id"}
+    columns = [*key.values(), column, "created", "recorded_at"]
+    landed = _landed(landing, contract.RCDB_CONDITIONS, columns, (pc.field("schema_name") == schema) & where)
+    rows = _left(landing, schema, "conditions", key, landed)
+    rows.sort(key=lambda row: (row["created"] or LONG_AGO, row["condition_id"], row["recorded_at"]))
+    versions = [row for row in rows if row["condition_id"] == rows[-1]["condition_id"]]
+    while versions and versions[0][column] is None:
+        del versions[0]
+    return [{column: row[column], "recorded_at": row["recorded_at"]} for row in versions]
+
+
+def _left(
+    landing: Path, schema: str, table: str, key: Mapping[str, str], rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The rows that their store still has; `key`: column of rcdb_removed -> the rows' own column of it."""
+    of_table = (pc.field("schema_name") == schema) & (pc.field("table_name") == table)
+    removed = _landed(landing, contract.RCDB_REMOVED, [*key, "recorded_at"], of_table) if rows else []
+    gone_at: dict[tuple[Any, ...], datetime] = {}
+    for row in removed:
+        at = tuple(row[name] for name in key)
+        gone_at[at] = max(gone_at.get(at, LONG_AGO), row["recorded_at"])
+    return [row for row in rows if row["recorded_at"] >= gone_at.get(tuple(row[n] for n in key.values()), LONG_AGO)]
 
 
 def _landed(

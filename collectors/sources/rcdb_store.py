@@ -2,7 +2,8 @@
 
 The store is read whole, a page at a time, and compared with what was dropped before by a hash of each block of rows:
 only blocks that differ are dropped, so that an import that was killed goes on where it was, and a value that was
-replaced in place is found. Rows that make no sense are dropped as rejects, with the reason.
+replaced in place is found. The keys of a block are kept with its hash, so that a row that is gone is found too. Rows
+that make no sense are dropped as rejects, with the reason.
 """
 
 import base64
@@ -11,11 +12,13 @@ import json
 import marshal
 import re
 import socket
+import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import accumulate, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -46,6 +49,14 @@ NEEDED: Final = ("runs", "condition_types", "conditions")
 Progress = Callable[[str, int, int], None]
 """Called with a table, the keys read of it, and about how many there are."""
 Columns = dict[str, Any]
+Key = tuple[int, ...]
+"""What names a row in rcdb_removed."""
+
+ROW_ID: Final[Mapping[str, int]] = {"row_id": 0}
+"""Column of rcdb_removed -> which of the columns that are read of a table stands there."""
+CONDITION_KEY: Final[Mapping[str, int]] = {"row_id": 0, "run_number": 1, "condition_type_id": 2}
+"""Run and type too: SQLite gives the id of a row that was deleted to the next one."""
+FILE_OF_RUN: Final[Mapping[str, int]] = {"row_id": 1, "run_number": 0}
 
 
 class NotAnRcdbStore(StoreUnreadable):
@@ -143,7 +154,7 @@ class _Import:
     now: datetime = field(init=False)
     types: dict[int, str] = field(default_factory=dict)  # id -> value type
     drops: dict[str, Drop] = field(default_factory=dict)
-    pending: dict[str, str] = field(default_factory=dict)  # block -> hash, of what is not on disk yet
+    pending: dict[str, str] = field(default_factory=dict)  # block -> hash and keys, of what is not on disk yet
 
     def __post_init__(self) -> None:
         self.now = datetime.now(UTC)
@@ -157,14 +168,25 @@ class _Import:
         # Types first: they say which column a condition's value stands in.
         self._drop_types()
         self._drop_table("runs", ("number", "started", "finished"), contract.RCDB_RUNS, self._runs)
-        self._drop_table("conditions", CONDITION_COLUMNS, contract.RCDB_CONDITIONS, self._conditions, self._types_of)
+        self._drop_table(
+            "conditions",
+            CONDITION_COLUMNS,
+            contract.RCDB_CONDITIONS,
+            self._conditions,
+            self._types_of,
+            key=CONDITION_KEY,
+        )
         self._drop_table("files", _FILE_COLUMNS, contract.RCDB_FILES, self._files, block_rows=BLOCK_FILES)
         self._drop_table(
-            "files_have_runs", ("run_number", "files_id"), contract.RCDB_FILES_HAVE_RUNS, self._files_have_runs
+            "files_have_runs",
+            ("run_number", "files_id"),
+            contract.RCDB_FILES_HAVE_RUNS,
+            self._files_have_runs,
+            key=FILE_OF_RUN,
         )
         self._drop_table("logs", _LOG_COLUMNS, contract.RCDB_LOGS, self._logs)
         self._drop_table("aliases", ("id", "name", "code", "description"), contract.RCDB_ALIASES, self._aliases)
-        self._drop_run_periods()
+        self._drop_table("run_periods", _PERIOD_COLUMNS, contract.RCDB_RUN_PERIODS, self._run_periods)
         self._drop_table(
             "schema_versions", ("version", "created", "comment"), contract.RCDB_SCHEMA_VERSIONS, self._versions
         )
@@ -250,30 +272,17 @@ class _Import:
         versions, created, comments = zip(*rows, strict=True)
         return {"version": versions, "created": self._times(created), "comment": comments}
 
-    def _drop_run_periods(self) -> None:
-        """Run periods, the only rows that RCDB's own tools delete: one that is gone is dropped as deleted."""
-        if "run_periods" not in self.tables:
-            return
-        names = ("id", "name", "description", "run_min", "run_max", "start_date", "end_date")
-        listed = {str(row[0]): row for row in self._select("run_periods", names)}
-        before = json.loads(self.state.records.get("run_periods", "{}"))
-        found = {id_: [None if value is None else str(value) for value in row] for id_, row in listed.items()}
-        changed = [(row, False) for id_, row in found.items() if before.get(id_) != row]
-        changed += [(row, True) for id_, row in before.items() if id_ not in found]
-        if changed:
-            ids, titles, descriptions, mins, maxs, starts, ends = zip(*(row for row, _ in changed), strict=True)
-            columns = {
-                "period_id": [int(value) for value in ids],
-                "name": titles,
-                "description": descriptions,
-                "run_min": [int(value) for value in mins],
-                "run_max": [int(value) for value in maxs],
-                "start_date": pa.array(map(_day, starts), D),
-                "end_date": pa.array(map(_day, ends), D),
-                "is_deleted": [deleted for _, deleted in changed],
-            }
-            self._write(contract.RCDB_RUN_PERIODS, columns)
-            self.pending["run_periods"] = json.dumps(found)
+    def _run_periods(self, rows: Sequence[Row]) -> Columns:
+        ids, names, descriptions, mins, maxs, starts, ends = zip(*rows, strict=True)
+        return {
+            "period_id": ids,
+            "name": names,
+            "description": descriptions,
+            "run_min": mins,
+            "run_max": maxs,
+            "start_date": pa.array(map(_day, starts), D),
+            "end_date": pa.array(map(_day, ends), D),
+        }
 
     # Reading
 
@@ -290,30 +299,43 @@ class _Import:
         convert: Callable[[Sequence[Row]], Columns],
         meaning: Callable[[Sequence[Row]], Any] = lambda rows: None,
         *,
+        key: Mapping[str, int] = ROW_ID,
         block_rows: int = BLOCK_ROWS,
     ) -> None:
-        """Drop the blocks of a table that are new or differ from what was dropped, in the order of its key."""
+        """Drop the blocks of a table that are new or differ from what was dropped, in the order of its first column."""
         self.summary.rows.setdefault(dataset.name, 0)
         if table not in self.tables:
             return
-        key = columns[0]
-        [(first, last)] = self.reader.rows(f"SELECT min({key}), max({key}) FROM {table}")
-        if first is None:
-            return
+        gone = {name for name, said in self.state.records.items() if name.startswith(f"{table}/") and said}
+        [(first, last)] = self.reader.rows(f"SELECT min({columns[0]}), max({columns[0]}) FROM {table}")
         page = block_rows * (PAGE_ROWS // BLOCK_ROWS)
-        for start in range(first // page * page, last + 1, page):
-            rows = self._select(table, columns, f"WHERE {key} >= {start} AND {key} < {start + page}")
+        for start in range(first // page * page, last + 1, page) if first is not None else ():
+            rows = self._select(table, columns, f"WHERE {columns[0]} >= {start} AND {columns[0]} < {start + page}")
             changed: list[Row] = []
-            hashes: dict[str, str] = {}
+            removed: set[Key] = set()
+            blocks: dict[str, str] = {}
             for number, block in _blocks(rows, block_rows):
-                name, hash_ = f"{table}:{number}", self._hash(block, meaning(block))
-                if self.state.records.get(name) != hash_:
+                name, hash_ = f"{table}/{number}", self._hash(block, meaning(block))
+                gone.discard(name)
+                known_hash, known_keys = self._known(name)
+                if known_hash != hash_:
+                    keys = _keys(block, key.values())
+                    blocks[name] = f"{hash_} {_packed(keys)}"
                     changed += block
-                    hashes[name] = hash_
+                    removed |= known_keys.difference(keys)
             if changed:
                 self._drop_rows(table, dataset, changed, convert)
-            self.pending |= hashes
+            self._drop_removed(table, removed, key)
+            self.pending |= blocks
             self.progress(table, min(start + page, last) - first + 1, last - first + 1)
+        for name in sorted(gone):
+            self._drop_removed(table, self._known(name)[1], key)
+            self.pending[name] = ""
+
+    def _known(self, block: str) -> tuple[str, set[Key]]:
+        """Hash and keys of a block as it was dropped; empty where it never was, or is no more."""
+        hash_, _, keys = self.state.records.get(block, "").partition(" ")
+        return hash_, set(_unpacked(keys)) if keys else set()
 
     def _drop_rows(
         self, table: str, dataset: Dataset, rows: Sequence[Row], convert: Callable[[Sequence[Row]], Columns]
@@ -366,6 +388,12 @@ class _Import:
         self.pending = {}
         self.state.save()
 
+    def _drop_removed(self, table: str, keys: Iterable[Key], key: Mapping[str, int]) -> None:
+        rows = sorted(keys)
+        if rows:
+            columns = dict(zip(key, zip(*rows, strict=True), strict=True))
+            self._write(contract.RCDB_REMOVED, {"table_name": [table] * len(rows), **columns})
+
     def _reject(self, table: str, rows: Sequence[tuple[Row, str]]) -> None:
         if not rows:
             return
@@ -379,6 +407,7 @@ class _Import:
 
 
 _FILE_COLUMNS: Final = ("id", "path", "sha256", "content", "description", "importance")
+_PERIOD_COLUMNS: Final = ("id", "name", "description", "run_min", "run_max", "start_date", "end_date")
 _LOG_COLUMNS: Final = ("id", "table_ids", "description", "related_run", "created", "user_name")
 
 
@@ -395,6 +424,25 @@ def _blocks(rows: Sequence[Row], block_rows: int) -> Iterator[tuple[int, Sequenc
         end = bisect_left(rows, (number + 1) * block_rows, lo=start, key=itemgetter(0))
         yield number, rows[start:end]
         start = end
+
+
+def _keys(rows: Sequence[Row], places: Iterable[int]) -> list[Key]:
+    """What names each row; nothing for a row that makes no sense: it was never dropped."""
+    columns = [[row[place] for row in rows] for place in places]
+    keys = zip(*columns, strict=True)
+    if all(set(map(type, column)) == {int} for column in columns):
+        return list(keys)
+    return [key for key in keys if all(type(part) is int for part in key)]
+
+
+def _packed(keys: Sequence[Key]) -> str:
+    """Keys as a short text: the steps from one to the next, which are nearly all small and alike."""
+    steps = [[after - before for before, after in pairwise((0, *column))] for column in zip(*keys, strict=True)]
+    return base64.b64encode(zlib.compress(json.dumps(steps).encode(), 1)).decode()
+
+
+def _unpacked(text: str) -> Iterator[Key]:
+    return zip(*map(accumulate, json.loads(zlib.decompress(base64.b64decode(text)))), strict=True)
 
 
 def _as_text(value: object) -> str | None:

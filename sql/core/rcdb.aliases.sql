@@ -1,5 +1,5 @@
 -- Names for pieces of queries: @name stands for its code.
--- depends: stage.rcdb_aliases
+-- depends: stage.rcdb_aliases, stage.rcdb_removed
 CREATE OR REPLACE TABLE rcdb.aliases (
     id BIGINT PRIMARY KEY, -- alias
     name VARCHAR NOT NULL UNIQUE, -- its name, without the @
@@ -9,9 +9,14 @@ CREATE OR REPLACE TABLE rcdb.aliases (
 
 INSERT INTO rcdb.aliases BY NAME
 WITH newest AS (
-    SELECT *
-    FROM stage.rcdb_aliases
-    WHERE schema_name = {store}
+    SELECT landed.*
+    FROM stage.rcdb_aliases AS landed
+    ANTI JOIN stage.rcdb_removed AS removed
+        ON removed.schema_name = landed.schema_name
+        AND removed.table_name = 'aliases'
+        AND removed.row_id = landed.alias_id
+        AND removed.recorded_at > landed.recorded_at
+    WHERE landed.schema_name = {store}
     QUALIFY row_number() OVER (PARTITION BY alias_id ORDER BY recorded_at DESC, landing_date DESC) = 1
 )
 SELECT alias_id AS id, name, code, description

@@ -1,4 +1,4 @@
--- What a value was before another replaced it, and the rows of a store that stood beside a newer one.
+-- What a value was before another replaced it or its store removed it, and the rows of a store that stood beside a newer one.
 -- depends: rcdb.condition_statements
 CREATE OR REPLACE TABLE rcdb.condition_history (
     run_number BIGINT NOT NULL, -- run
@@ -10,7 +10,7 @@ CREATE OR REPLACE TABLE rcdb.condition_history (
     time_value TIMESTAMPTZ, -- value of a time
     created TIMESTAMPTZ, -- when the value was written
     loaded_at TIMESTAMPTZ NOT NULL, -- when the pipeline was told that it no longer holds
-    reason VARCHAR NOT NULL CHECK (reason IN ('replaced', 'duplicate')) -- another value came, or the store had two rows
+    reason VARCHAR NOT NULL CHECK (reason IN ('replaced', 'removed', 'duplicate')) -- another value came, the store has it no more, or it had two rows
 );
 
 INSERT INTO rcdb.condition_history BY NAME
@@ -22,5 +22,5 @@ SELECT
     replaced_at AS loaded_at,
     outcome AS reason
 FROM rcdb.condition_statements
-WHERE outcome IN ('replaced', 'duplicate')
+WHERE outcome IN ('replaced', 'removed', 'duplicate')
 ORDER BY run_number, condition_type_id, recorded_at, condition_id;

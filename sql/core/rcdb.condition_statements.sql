@@ -1,6 +1,6 @@
 -- What was said of a condition of a run where it had to be weighed: by hand or by a measured program, more than once by the
--- store, or of no known run. In the order of being said, with what became of it.
--- depends: stage.rcdb_conditions, stage.rcdb_condition_types, stage.written_conditions, stage.run_conditions, rcdb.runs, rcdb.condition_types
+-- store, of no known run, or by a row that the store has no more. In the order of being said, with what became of it.
+-- depends: stage.rcdb_conditions, stage.rcdb_removed, stage.rcdb_condition_types, stage.written_conditions, stage.run_conditions, rcdb.runs, rcdb.condition_types
 CREATE OR REPLACE TABLE rcdb.condition_statements (
     run_number BIGINT NOT NULL, -- run
     name VARCHAR NOT NULL, -- name of the condition
@@ -14,8 +14,8 @@ CREATE OR REPLACE TABLE rcdb.condition_statements (
     time_value TIMESTAMPTZ, -- value of a time
     created TIMESTAMPTZ, -- when the value was written
     recorded_at TIMESTAMPTZ NOT NULL, -- when the collector dropped it
-    outcome VARCHAR NOT NULL, -- current, replaced, duplicate, same or refused
-    replaced_at TIMESTAMPTZ, -- when the pipeline was told of what came in its place
+    outcome VARCHAR NOT NULL, -- current, replaced, removed, duplicate, same or refused
+    replaced_at TIMESTAMPTZ, -- when the pipeline was told of what came in its place, or that it is gone
     reason VARCHAR -- why it was refused, and the remedy
 );
 
@@ -36,6 +36,11 @@ imported AS NOT MATERIALIZED (
     FROM stage.rcdb_conditions AS conditions
     LEFT JOIN store_types ON store_types.type_id = conditions.condition_type_id
     WHERE conditions.schema_name = {store}
+),
+removed AS (
+    SELECT row_id AS condition_id, run_number, condition_type_id, recorded_at
+    FROM stage.rcdb_removed
+    WHERE schema_name = {store} AND table_name = 'conditions'
 ),
 said AS (
     SELECT
@@ -67,19 +72,33 @@ contested AS (
     SELECT run_number, type_here
     FROM imported
     WHERE NOT coalesce(has_its_type AND condition_type_id = type_here, FALSE)
+    UNION
+    SELECT imported.run_number, imported.type_here
+    FROM imported
+    SEMI JOIN removed
+        ON removed.condition_id = imported.condition_id
+        AND removed.run_number = imported.run_number
+        AND removed.condition_type_id = imported.condition_type_id
 ),
--- Of the versions of a store's row, those that say something new.
+-- Of the versions of a store's row, those that say something new; and when it was found to be gone.
 versions AS (
     SELECT
         imported.*,
         (imported.text_value, imported.int_value, imported.float_value, imported.bool_value, imported.time_value) AS value,
+        removed.recorded_at AS removed_at,
+        row_number() OVER same_row = 1 AS is_first,
         value IS NOT DISTINCT FROM lag(value) OVER same_row AS is_repeat
     FROM imported
     JOIN contested
         ON contested.run_number = imported.run_number
         AND contested.type_here IS NOT DISTINCT FROM imported.type_here
+    ASOF LEFT JOIN removed
+        ON removed.condition_id = imported.condition_id
+        AND removed.run_number = imported.run_number
+        AND removed.condition_type_id = imported.condition_type_id
+        AND removed.recorded_at > imported.recorded_at
     WINDOW same_row AS (
-        PARTITION BY imported.condition_id, imported.run_number, imported.type_here
+        PARTITION BY imported.condition_id, imported.run_number, imported.type_here, removed.recorded_at
         ORDER BY imported.recorded_at
     )
 ),
@@ -87,26 +106,34 @@ versions AS (
 winners AS (
     SELECT run_number, type_here, arg_max(condition_id, (coalesce(created, '-infinity'), condition_id)) AS condition_id
     FROM versions
+    WHERE removed_at IS NULL
     GROUP BY run_number, type_here
 ),
 by_store AS (
     SELECT
         versions.run_number,
         coalesce(versions.name, 'type ' || versions.condition_type_id) AS name,
-        versions.type_here AS condition_type_id,
+        CASE WHEN versions.removed_at IS NULL THEN versions.type_here ELSE versions.condition_type_id END AS condition_type_id,
         'store' AS source,
         versions.condition_id,
         versions.text_value, versions.int_value, versions.float_value, versions.bool_value, versions.time_value,
         versions.created,
         versions.recorded_at,
         TRUE AS replaces,
-        versions.condition_id <> winners.condition_id AS is_duplicate,
+        coalesce(versions.condition_id <> winners.condition_id, FALSE) AS is_duplicate,
+        versions.removed_at,
+        lead(versions.recorded_at) OVER (
+            PARTITION BY versions.condition_id, versions.run_number, versions.type_here, versions.removed_at
+            ORDER BY versions.recorded_at
+        ) AS next_version_at,
+        -- A row that never had a value takes the place of none.
+        NOT versions.is_first AS may_clear,
         CASE
             WHEN versions.type_here IS NULL OR NOT versions.has_its_type
                 THEN 'the store has two types of this name, and this one is of another value type; rename it there'
         END AS problem
     FROM versions
-    JOIN winners
+    LEFT JOIN winners
         ON winners.run_number = versions.run_number
         AND winners.type_here IS NOT DISTINCT FROM versions.type_here
     WHERE NOT versions.is_repeat
@@ -157,6 +184,7 @@ by_people AS (
     SELECT
         fitted.*,
         FALSE AS is_duplicate,
+        FALSE AS may_clear,
         CASE
             WHEN condition_type_id IS NULL
                 THEN 'no condition type has this name; declare it by `alems-collect condition-type NAME TYPE`'
@@ -169,16 +197,20 @@ weighed AS (
     SELECT
         statements.* REPLACE (
             CASE
+                WHEN statements.removed_at IS NOT NULL
+                    THEN NULL
                 WHEN runs.number IS NULL
                     THEN 'no run has this number; it is taken as soon as the run lands'
                 ELSE statements.problem
             END AS problem
         ),
-        (text_value, int_value, float_value, bool_value, time_value) AS value
+        (text_value, int_value, float_value, bool_value, time_value) AS value,
+        coalesce(text_value, int_value::VARCHAR, float_value::VARCHAR, bool_value::VARCHAR, time_value::VARCHAR) IS NULL
+            AS is_empty
     FROM (SELECT * FROM by_store UNION ALL BY NAME SELECT * FROM by_people) AS statements
     LEFT JOIN rcdb.runs AS runs ON runs.number = statements.run_number
 ),
--- Those that may set the value, in the order of being said.
+-- Those that may set the value, in the order of being said. What the store has no more counts as never said.
 in_turn AS MATERIALIZED (
     SELECT
         weighed.*,
@@ -187,25 +219,30 @@ in_turn AS MATERIALIZED (
             ORDER BY recorded_at, source = 'store' DESC, source, replaces, condition_id, value
         ) AS place
     FROM weighed
-    WHERE problem IS NULL AND NOT is_duplicate
+    WHERE problem IS NULL AND NOT is_duplicate AND removed_at IS NULL
 ),
--- One after the other: the first sets the value; the same again changes nothing; another one sets it if it may.
+-- One after the other: the first sets the value; the same again changes nothing; another one sets it if it may, or if there
+-- is none yet.
 taken AS (
-    SELECT in_turn.*, value AS held, 'set' AS outcome
+    SELECT in_turn.*, value AS held, is_empty AS holds_none, 'set' AS outcome
     FROM in_turn
     WHERE place = 1
     UNION ALL
     SELECT
-        compared.* EXCLUDE (held_before, is_same),
-        CASE WHEN replaces AND NOT is_same THEN value ELSE held_before END AS held,
-        CASE WHEN is_same THEN 'same' WHEN replaces THEN 'set' ELSE 'refused' END AS outcome
+        compared.* EXCLUDE (held_before, held_none, is_same, sets),
+        CASE WHEN sets THEN value ELSE held_before END AS held,
+        CASE WHEN sets THEN is_empty ELSE held_none END AS holds_none,
+        CASE WHEN is_same THEN 'same' WHEN sets THEN 'set' ELSE 'refused' END AS outcome
     FROM (
         SELECT
             in_turn.*,
             taken.held AS held_before,
+            taken.holds_none AS held_none,
             -- Floats as RCDB does it; what the store says is taken exactly.
             in_turn.value IS NOT DISTINCT FROM taken.held
-            OR coalesce(in_turn.source <> 'store' AND abs(in_turn.float_value - taken.held[3]) <= 1e-12, FALSE) AS is_same
+            OR (in_turn.is_empty AND NOT in_turn.may_clear)
+            OR coalesce(in_turn.source <> 'store' AND abs(in_turn.float_value - taken.held[3]) <= 1e-12, FALSE) AS is_same,
+            NOT is_same AND (in_turn.replaces OR taken.holds_none) AS sets
         FROM taken
         JOIN in_turn
             ON in_turn.run_number = taken.run_number
@@ -221,7 +258,7 @@ replaced AS (
 ),
 results AS (
     SELECT
-        replaced.* EXCLUDE (place, held, next_at) REPLACE (
+        replaced.* EXCLUDE (place, held, holds_none, next_at) REPLACE (
             CASE
                 WHEN outcome <> 'set' THEN outcome
                 WHEN next_at IS NULL THEN 'current'
@@ -234,10 +271,19 @@ results AS (
     UNION ALL BY NAME
     SELECT
         weighed.*,
-        CASE WHEN problem IS NULL THEN 'duplicate' ELSE 'refused' END AS outcome,
-        CASE WHEN problem IS NULL THEN recorded_at END AS replaced_at
+        CASE
+            WHEN problem IS NOT NULL THEN 'refused'
+            WHEN removed_at IS NULL THEN 'duplicate'
+            WHEN next_version_at IS NULL THEN 'removed'
+            ELSE 'replaced'
+        END AS outcome,
+        CASE
+            WHEN problem IS NOT NULL THEN NULL
+            WHEN removed_at IS NULL THEN recorded_at
+            ELSE coalesce(next_version_at, removed_at)
+        END AS replaced_at
     FROM weighed
-    WHERE problem IS NOT NULL OR is_duplicate
+    WHERE problem IS NOT NULL OR is_duplicate OR removed_at IS NOT NULL
 )
 SELECT
     run_number, name, condition_type_id, source, condition_id,

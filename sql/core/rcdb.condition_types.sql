@@ -1,6 +1,6 @@
 -- The names that conditions may have, and the type of their values: as the imported store has them, else as declared by
 -- hand, else as measured programs used them first.
--- depends: stage.rcdb_condition_types, stage.run_conditions
+-- depends: stage.rcdb_condition_types, stage.rcdb_removed, stage.run_conditions
 CREATE OR REPLACE TABLE rcdb.condition_types (
     id BIGINT PRIMARY KEY, -- condition type: its id in the store, else the stable id of its name
     name VARCHAR NOT NULL UNIQUE, -- its name, case-sensitive
@@ -11,9 +11,14 @@ CREATE OR REPLACE TABLE rcdb.condition_types (
 
 INSERT INTO rcdb.condition_types BY NAME
 WITH landed AS (
-    SELECT *
-    FROM stage.rcdb_condition_types
-    WHERE schema_name = {store}
+    SELECT landed.*
+    FROM stage.rcdb_condition_types AS landed
+    ANTI JOIN stage.rcdb_removed AS removed
+        ON removed.schema_name = landed.schema_name
+        AND removed.table_name = 'condition_types'
+        AND removed.row_id = landed.type_id
+        AND removed.recorded_at > landed.recorded_at
+    WHERE landed.schema_name = {store}
 ),
 store_types AS (
     SELECT type_id AS id, name, value_type, created, description

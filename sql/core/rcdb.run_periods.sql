@@ -1,5 +1,5 @@
 -- Named ranges of runs, both ends included.
--- depends: stage.rcdb_run_periods
+-- depends: stage.rcdb_run_periods, stage.rcdb_removed
 CREATE OR REPLACE TABLE rcdb.run_periods (
     id BIGINT PRIMARY KEY, -- run period
     name VARCHAR NOT NULL, -- its name
@@ -11,13 +11,13 @@ CREATE OR REPLACE TABLE rcdb.run_periods (
 );
 
 INSERT INTO rcdb.run_periods BY NAME
-WITH newest AS (
-    SELECT *
-    FROM stage.rcdb_run_periods
-    WHERE schema_name = {store}
-    QUALIFY row_number() OVER (PARTITION BY period_id ORDER BY recorded_at DESC, landing_date DESC) = 1
-)
 SELECT period_id AS id, name, description, run_min, run_max, start_date, end_date
-FROM newest
-WHERE NOT is_deleted
+FROM stage.rcdb_run_periods AS landed
+ANTI JOIN stage.rcdb_removed AS removed
+    ON removed.schema_name = landed.schema_name
+    AND removed.table_name = 'run_periods'
+    AND removed.row_id = landed.period_id
+    AND removed.recorded_at > landed.recorded_at
+WHERE landed.schema_name = {store}
+QUALIFY row_number() OVER (PARTITION BY period_id ORDER BY recorded_at DESC, landing_date DESC) = 1
 ORDER BY id;

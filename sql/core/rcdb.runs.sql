@@ -1,5 +1,5 @@
 -- Every run that may have conditions: of the imported store under its number there, measured runs under their run_id.
--- depends: stage.rcdb_runs, runs
+-- depends: stage.rcdb_runs, stage.rcdb_removed, runs
 CREATE OR REPLACE TABLE rcdb.runs (
     number BIGINT PRIMARY KEY, -- run number; run_id of a measured run
     started TIMESTAMPTZ, -- when the run started
@@ -9,8 +9,13 @@ CREATE OR REPLACE TABLE rcdb.runs (
 INSERT INTO rcdb.runs BY NAME
 WITH imported AS (
     SELECT number, started, finished
-    FROM stage.rcdb_runs
-    WHERE schema_name = {store}
+    FROM stage.rcdb_runs AS landed
+    ANTI JOIN stage.rcdb_removed AS removed
+        ON removed.schema_name = landed.schema_name
+        AND removed.table_name = 'runs'
+        AND removed.row_id = landed.number
+        AND removed.recorded_at > landed.recorded_at
+    WHERE landed.schema_name = {store}
     QUALIFY row_number() OVER (PARTITION BY number ORDER BY recorded_at DESC, landing_date DESC) = 1
 ),
 measured AS (

@@ -84,6 +84,7 @@ def write_store(url: str) -> Any:
     db.session.commit()
     for name, value_type in OTHERS.items():
         db.create_condition_type(name, value_type, "")
+    db.create_condition_type("class", "string", "what class means")  # a name that no query can hold
     for number, values in RUNS.items():
         db.create_run(number)
         db.add_conditions(number, values)
@@ -288,14 +289,20 @@ def test_the_commands(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    assert "event_count,int,3,what event_count means" in alems("ls").splitlines()
+    assert "event_count,int,3,true,what event_count means" in alems("ls").splitlines()
+    assert "class,string,0,false,what class means" in alems("ls").splitlines()
     assert "event_count" in alems("ls", "--schema", "rcdb_server", "--format", "table")
     shown = {row["condition"]: row["value"] for row in json.loads(alems("show", "10001", "--format", "json"))}
     assert (shown["event_count"], shown["is_valid"], shown["run_type"]) == ("2000000", "true", "PHYSICS")
     selected = alems("select", "event_count > 0", "event_count", "run_type", "--period", "2024-07")
     assert selected == "run_number,event_count,run_type\n10001,2000000,PHYSICS\n"
     assert alems("select", "event_count >= 0", "--desc", "--max", "20000") == "run_number\n10001\n7\n"
-    assert "$type_c0" in alems("select", "event_count > 5", "--explain")
+    explained = alems("select", "event_count > 5", "--explain", "--period", "2024-07", "--desc")
+    assert "$type_c0" in explained and "ORDER BY r.number DESC" in explained
+    assert "-- $run_min = 10000\n-- $run_max = 19999\n" in explained
+    assert "-- $run_min = 3\n-- $run_max = 5\n" in alems("select", "", "--explain", "--min", "3", "--max", "5")
+    both = CliRunner().invoke(app, ["conditions", "select", "", "--period", "2024-07", "--min", "3"])
+    assert both.exit_code == 2 and "not both" in both.output
     for arguments, error in (
         (("select", "event_count >"), QueryFormatError),
         (("select", "", "nothing"), UnknownCondition),
@@ -345,7 +352,7 @@ def test_again_there_is_nothing_new_and_then_only_what_has_changed(
         db.session.commit()
         db.close()
         summary = import_store(url, landing, name=name, zone=ZONE)
-        assert summary.rows["rcdb_run_periods"] == 1 and summary.rows["rcdb_files"] == 0
+        assert summary.rows["rcdb_removed"] == 1 and summary.rows["rcdb_files"] == 0
         assert summary.rows["rcdb_conditions"] > 0
     declare_type(landing, "shift_leader", "string")
     write_condition(landing, 60_000, "shift_leader", "Ada")
@@ -419,6 +426,49 @@ def test_schema_version_1(small: Path, tmp_path: Path) -> None:
     assert summary.rows["rcdb_conditions"] == 4 and summary.rows["rcdb_aliases"] == 0
     assert landed(tmp_path / "landing", "rcdb_schema_versions")[0]["version"] == 1
     assert small.read_bytes() == before and [p.name for p in tmp_path.glob("small*")] == ["small.sqlite"]
+
+
+def test_rows_that_are_gone_are_found(small: Path, tmp_path: Path) -> None:
+    """Beside a full copy: what the pipeline holds after each import is what the store holds."""
+    home = tmp_path / "home"
+    with closing(sqlite3.connect(small)) as con:
+        # Rows of a block each, and one that is alone in its block.
+        con.execute(
+            "INSERT INTO conditions (id, run_number, condition_type_id, int_value, float_value, bool_value) "
+            "SELECT value, value, 1, value, 0, 0 FROM json_each('[5000, 5001, 70000]')"
+        )
+        con.execute("INSERT INTO runs (number) SELECT value FROM json_each('[5000, 5001, 70000]')")
+        con.execute("INSERT INTO files_have_runs (files_id, run_number) SELECT 1, number FROM runs")
+        con.execute("INSERT INTO files (id, path, sha256, content) VALUES (1, 'a', 'b', 'c'), (2, 'd', 'e', 'f')")
+        con.execute("INSERT INTO aliases (name, code) VALUES ('a', 'n == 1'), ('b', 'n == 2')")
+        con.execute("INSERT INTO run_periods (name, run_min, run_max) VALUES ('p', 1, 2), ('p', 3, 4), ('q', 5, 6)")
+        con.commit()
+        import_store(str(small), home / "landing")
+        for step in (
+            "DELETE FROM conditions WHERE id IN (2, 5001); DELETE FROM runs WHERE number = 5001; "
+            "DELETE FROM files_have_runs WHERE run_number IN (2, 5001); DELETE FROM aliases WHERE name = 'a'; "
+            "DELETE FROM run_periods WHERE run_max = 4; DELETE FROM files WHERE id = 2; DELETE FROM logs WHERE id = 1",
+            # Blocks that are empty now; and SQLite gives the id of the last row to the next one.
+            "DELETE FROM conditions WHERE id IN (5000, 70000); DELETE FROM aliases; "
+            "INSERT INTO conditions (id, run_number, condition_type_id, int_value, float_value, bool_value) "
+            "VALUES (70000, 1, 2, 0, 0, 0), (5001, 5000, 1, 8, 0, 0)",
+        ):
+            con.executescript(step)
+            import_store(str(small), home / "landing")
+            materialize(home)
+            with Warehouse(home).read() as published:
+                for table, key in (
+                    ("runs", "number"), ("condition_types", "id"), ("aliases", "id"), ("run_periods", "id, run_max"),
+                    ("logs", "id"), ("schema_versions", "version"), ("files_have_runs", "files_id, run_number"),
+                    ("files", "id"), ("conditions", "run_number, condition_type_id, id"),
+                ):  # fmt: skip
+                    query = f"SELECT {key} FROM {{}}{table} ORDER BY {key}"
+                    ours, theirs = published.execute(query.format("rcdb.")), con.execute(query.format(""))
+                    assert ours.fetchall() == theirs.fetchall(), table
+                assert run_range("p", warehouse=published) == (1, 2)
+                history = published.execute("SELECT reason FROM rcdb.condition_history").fetchall()
+        assert history == [("removed",)] * 4
+    assert set(import_store(str(small), home / "landing").rows.values()) == {0}
 
 
 def test_times_are_of_the_zone_that_is_given(small: Path, tmp_path: Path) -> None:

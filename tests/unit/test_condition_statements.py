@@ -62,6 +62,13 @@ def said(run: int, name: str, value_type: str, value: Any, minute: int) -> Row:
     }  # fmt: skip
 
 
+def removed(id_: int, run: int, type_id: int, minute: int) -> Row:
+    return {
+        "table_name": "conditions", "row_id": id_, "run_number": run, "condition_type_id": type_id,
+        "recorded_at": at(minute),
+    }  # fmt: skip
+
+
 def make(con: duckdb.DuckDBPyConnection, runs: list[int], **landed: list[Row]) -> None:
     """The tables of run conditions from these records; types n, x, … are declared where none are given."""
     con.execute("DELETE FROM ops.kept_tables")
@@ -70,7 +77,9 @@ def make(con: duckdb.DuckDBPyConnection, runs: list[int], **landed: list[Row]) -
         [store_type(i, name, kind, source="alems-collect") for i, (name, kind) in enumerate(TYPES.items(), 1)],
     )
     landed["rcdb_runs"] = [{"number": run, "recorded_at": START} for run in runs]
-    for name in ("rcdb_condition_types", "rcdb_runs", "rcdb_conditions", "written_conditions", "run_conditions"):
+    for name in (
+        "rcdb_condition_types", "rcdb_runs", "rcdb_conditions", "rcdb_removed", "written_conditions", "run_conditions"
+    ):  # fmt: skip
         con.execute(f"DELETE FROM stage.{name}")
         schema = {"run_id": pl.Int64} | dict(pl.DataFrame(DATASETS[name].schema.empty_table()).schema)
         rows = [{"schema_name": "rcdb", **row} for row in landed.get(name, [])]
@@ -201,13 +210,75 @@ def test_a_condition_of_no_run_waits_for_it(con: duckdb.DuckDBPyConnection) -> N
     assert values(con) == {(9, "n"): 1} and outcomes(con) == []
 
 
-Statement = tuple[str, float, bool]
+def test_what_the_store_removed_is_no_value_any_more(con: duckdb.DuckDBPyConnection) -> None:
+    rows = {
+        "rcdb_condition_types": [store_type(1, "n", "int"), store_type(2, "word", "string")],
+        "rcdb_conditions": [
+            imported(1, 7, 1, 0, int_value=1), imported(1, 7, 1, 10, int_value=2),
+            imported(2, 7, 2, 0, text_value="kept"), imported(3, 8, 1, 0, int_value=3),
+        ],
+    }  # fmt: skip
+    gone = [removed(1, 7, 1, 20)]
+    make(con, [7, 8], **rows, rcdb_removed=gone)
+    assert values(con) == {(7, "word"): "kept", (8, "n"): 3}
+    history = "SELECT run_number, int_value, loaded_at, reason FROM rcdb.condition_history ORDER BY loaded_at"
+    assert con.execute(history).fetchall() == [(7, 1, at(10), "replaced"), (7, 2, at(20), "removed")]
+    # The same row again, with the same value: it holds from then on.
+    rows["rcdb_conditions"].append(imported(1, 7, 1, 30, int_value=2))
+    make(con, [7, 8], **rows, rcdb_removed=gone)
+    assert values(con)[7, "n"] == 2
+    make(con, [7, 8], **rows, rcdb_removed=[*gone, removed(1, 7, 1, 40)])
+    assert (7, "n") not in values(con)
+    assert con.execute(history).fetchall()[-1] == (7, 2, at(40), "removed")
+    # Its type and its run have gone with it: nothing to quarrel about.
+    make(con, [8], **rows | {"rcdb_condition_types": [store_type(2, "word", "string")]},
+         rcdb_removed=[*gone, removed(1, 7, 1, 40), removed(2, 7, 2, 40), removed(3, 8, 1, 40)])  # fmt: skip
+    assert values(con) == {} and outcomes(con) == [("removed", 4), ("replaced", 1)]
+
+
+def test_an_id_that_the_store_gave_again_is_another_row(con: duckdb.DuckDBPyConnection) -> None:
+    make(con, [7, 8], rcdb_condition_types=[store_type(1, "n", "int")],
+         rcdb_conditions=[imported(1, 7, 1, 0, int_value=1), imported(1, 8, 1, 10, int_value=2)],
+         rcdb_removed=[removed(1, 7, 1, 10)])  # fmt: skip
+    assert values(con) == {(8, "n"): 2}
+
+
+def test_when_a_row_is_removed_what_else_was_said_counts(con: duckdb.DuckDBPyConnection) -> None:
+    two_rows = [imported(1, 7, 1, 0, created=1, int_value=1), imported(2, 7, 1, 0, created=2, int_value=2)]
+    types = [store_type(1, "n", "int")]
+    for gone, value in ((2, 1), (1, 2)):
+        make(con, [7], rcdb_condition_types=types, rcdb_conditions=two_rows, rcdb_removed=[removed(gone, 7, 1, 5)])
+        assert values(con) == {(7, "n"): value} and outcomes(con) == [("current", 1), ("removed", 1)]
+    for hand, before in ((written(7, "n", "int", 9, 3), 2), (written(7, "n", "int", 9, 3, replaces=True), 9)):
+        rows = {"rcdb_condition_types": types, "rcdb_conditions": two_rows[1:], "written_conditions": [hand]}
+        make(con, [7], **rows)
+        assert values(con) == {(7, "n"): before}
+        make(con, [7], **rows, rcdb_removed=[removed(2, 7, 1, 5)])
+        assert values(con) == {(7, "n"): 9}
+
+
+def test_a_stored_row_without_a_value_stands_in_nobodys_way(con: duckdb.DuckDBPyConnection) -> None:
+    types = [store_type(1, "n", "int")]
+    for store_at, hand_at in ((0, 5), (5, 0)):
+        make(con, [7], rcdb_condition_types=types, rcdb_conditions=[imported(1, 7, 1, store_at)],
+             written_conditions=[written(7, "n", "int", 5, hand_at)])  # fmt: skip
+        assert values(con) == {(7, "n"): 5}
+    make(con, [7], rcdb_condition_types=types, run_conditions=[said(7, "n", "int", 4, 9)],
+         rcdb_conditions=[imported(1, 7, 1, 0, int_value=3), imported(1, 7, 1, 5)])  # fmt: skip
+    assert values(con) == {(7, "n"): 4}
+    make(
+        con, [7], rcdb_condition_types=types, rcdb_conditions=[imported(1, 7, 1, 0, int_value=3), imported(1, 7, 1, 5)]
+    )
+    assert values(con) == {(7, "n"): None}, "the store cleared its value"
+
+
+Statement = tuple[str, float | None, bool]
 statements = st.lists(
     st.tuples(
         st.sampled_from(["store", "hand", "program"]),
-        st.sampled_from([0.0, 1.0, 1.0 + 1e-13, 2.0, 2.0 + 1e-11]),
+        st.sampled_from([0.0, 1.0, 1.0 + 1e-13, 2.0, 2.0 + 1e-11, None]),
         st.booleans(),
-    ),
+    ).filter(lambda statement: statement[0] == "store" or statement[1] is not None),
     max_size=8,
 )
 
@@ -215,10 +286,15 @@ statements = st.lists(
 def by_the_rules(said: list[Statement]) -> tuple[float | None, list[str]]:
     """Word by word: the same is ignored, another is refused unless it may replace; the store is taken exactly."""
     held: float | None = None
-    found = []
+    found: list[str] = []
+    store_spoke = False
     for source, value, may_replace in said:
         tolerance = 0.0 if source == "store" else 1e-12
-        if held is not None and abs(held - value) <= tolerance:
+        clears, store_spoke = value is None and store_spoke, store_spoke or source == "store"
+        if value is None:
+            found.append("set" if not found or (clears and held is not None) else "same")
+            held = None if clears else held
+        elif held is not None and abs(held - value) <= tolerance:
             found.append("same")
         elif held is None or source != "hand" or may_replace:
             held = value
@@ -242,26 +318,28 @@ def test_any_sequence_ends_as_the_rules_say(con: duckdb.DuckDBPyConnection, sequ
                 landed["run_conditions"].append(said(run, "x", "float", value, minute))
     make(con, list(range(25)), rcdb_condition_types=[store_type(1, "x", "float")], **landed)
     ended = {run: by_the_rules(spoken(sequence)) for run, sequence in enumerate(sequences)}
-    assert values(con) == {(run, "x"): held for run, (held, _) in ended.items() if held is not None}
+    found = {run: value for (run, _), value in values(con).items() if value is not None}
+    assert found == {run: held for run, (held, _) in ended.items() if held is not None}
     for run, sequence in enumerate(sequences):
-        found = [
+        outcomes_of_run = [
             "set" if outcome in ("current", "replaced") else outcome
             for (outcome,) in con.execute(
                 "SELECT outcome FROM rcdb.condition_statements WHERE run_number = ? ORDER BY recorded_at", [run]
             ).fetchall()
         ]
         is_plain = [source for source, _, _ in sequence] == ["store"]
-        assert found == ([] if is_plain else ended[run][1])
+        assert outcomes_of_run == ([] if is_plain else ended[run][1])
 
 
 def spoken(sequence: list[Statement]) -> list[Statement]:
     """Without the versions of a store's row that say what the one before said."""
     kept: list[Statement] = []
-    last_of_store: float | None = None
+    last_of_store: list[float | None] = []
     for statement in sequence:
-        if statement[0] == "store" and statement[1] == last_of_store:
-            continue
-        last_of_store = statement[1] if statement[0] == "store" else last_of_store
+        if statement[0] == "store":
+            if last_of_store == [statement[1]]:
+                continue
+            last_of_store = [statement[1]]
         kept.append(statement)
     return kept
 
