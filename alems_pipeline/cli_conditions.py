@@ -27,7 +27,7 @@ FormatOption = Annotated[OutputFormat | None, typer.Option("--format", help="Def
 
 @app.command("ls")
 def list_types(schema: SchemaOption = "rcdb", output: FormatOption = None, warehouse: WarehouseOption = None) -> None:
-    """Every condition: its type, how many runs have it, what it means."""
+    """Every condition: its type, how many runs have it, whether a query can name it, what it means."""
     _show(conditions.list_conditions(warehouse=_published(warehouse), schema=schema), output)
 
 
@@ -54,18 +54,21 @@ def select(
         str | None, typer.Option("--period", help="Name of a run period, instead of --min, --max.")
     ] = None,
     descending: Annotated[bool, typer.Option("--desc", help="Latest run first.")] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="The SQL with its parameters instead.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="The SQL that selects the runs instead.")] = False,
     schema: SchemaOption = "rcdb",
     output: FormatOption = None,
     warehouse: WarehouseOption = None,
 ) -> None:
     """Runs that have every condition of the query and for which it is true, with values of conditions."""
     file = _published(warehouse)
-    if explain:
-        typer.echo(str(conditions.explain(query, warehouse=file, schema=schema)))
-        return
     if period is not None:
+        if first != 0 or last is not None:
+            raise typer.BadParameter("give --period, or --min and --max, not both")
         first, last = conditions.run_range(period, warehouse=file, schema=schema)
+    if explain:
+        sql = conditions.explain(query, None, first, last, sort_desc=descending, warehouse=file, schema=schema)
+        typer.echo(str(sql))
+        return
     selection = conditions.select_runs(query, first, last, sort_desc=descending, warehouse=file, schema=schema)
     _show(selection.to_polars(names or []), output)
 

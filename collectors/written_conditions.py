@@ -6,7 +6,6 @@ pipeline knows: what it does not take stands in rcdb.condition_statements with t
 """
 
 import json
-import re
 import socket
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -16,7 +15,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from collectors import contract_conditions as contract
-from collectors.contract_conditions import VALUE_COLUMNS, VALUE_TYPES
+from collectors.contract_conditions import VALUE_COLUMNS, VALUE_TYPES, in_queries, is_alias
 from collectors.dataset import Dataset
 from collectors.drop import drop_rows
 from collectors.ids import stable_id
@@ -26,7 +25,7 @@ from collectors.sources.rcdb_values import Zone
 
 PRODUCER: Final = "alems-collect condition"
 SAME_WITHIN: Final = 1e-12
-NAME: Final = re.compile(r"[^\W\d]\w*")
+SPELLED: Final = "give letters a to z, digits and single _, no digit first"
 _INT64: Final = 2**63
 
 
@@ -114,8 +113,9 @@ def declare_type(
     """Declare a condition type; False where it is known already. Raises BadCondition, DropFailed."""
     if value_type not in VALUE_TYPES:
         raise BadCondition(f"{value_type!r}: is no value type; give one of {', '.join(VALUE_TYPES)}")
-    if not NAME.fullmatch(name) or "__" in name:
-        raise BadCondition(f"{name!r}: no query could name it; give letters, digits and single _, no digit first")
+    if not in_queries(name):
+        problem = "it is a word of Python's" if is_alias(name) else SPELLED
+        raise BadCondition(f"{name!r}: no query could name it; {problem}")
     known = known_types(landing, schema)
     if name in known and known[name] != value_type:
         raise BadCondition(f"{name}: is of type {known[name]}; its values would be lost, so give it another name")
@@ -188,7 +188,6 @@ def write_run_period(
         "run_max": run_max,
         "start_date": start_date,
         "end_date": end_date,
-        "is_deleted": False,
     }
     _drop(landing, contract.RCDB_RUN_PERIODS, schema, [record])
 
@@ -197,8 +196,8 @@ def write_alias(
     landing: Path, name: str, code: str, *, description: str | None = None, schema: str = DEFAULT_SCHEMA
 ) -> None:
     """Give a piece of queries a name; of one name the newest counts. Raises BadCondition, DropFailed."""
-    if not NAME.fullmatch(name):
-        raise BadCondition(f"{name!r}: no query could name it; give letters, digits and _, no digit first")
+    if not is_alias(name):
+        raise BadCondition(f"{name!r}: no query could name it; {SPELLED}")
     record = {"alias_id": stable_id(name), "name": name, "code": code, "description": description}
     _drop(landing, contract.RCDB_ALIASES, schema, [record])
 

@@ -5,12 +5,13 @@ language is described in docs/conditions.md.
 """
 
 import difflib
+import gc
 import json
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import polars as pl
 
 from alems_pipeline.conditions.compiler import ConditionType, compile_query
 from alems_pipeline.warehouse import Warehouse, connect_published, default_home
+from collectors.contract_conditions import in_queries
 
 Source = Path | str | duckdb.DuckDBPyConnection | None
 Names = str | Sequence[str]
@@ -157,17 +159,17 @@ def select_values(
         statement = _statement(catalog, query, run_filter, names=names, sort_desc=sort_desc)
         # By columns: as fast again as row by row.
         fetched = con.execute(statement.sql, statement.parameters).fetchnumpy()
-    numbers, *values = [array.tolist() for array in fetched.values()]
     columns = [(name, catalog.types[name].value_type) for name in names]
-    for place, (name, kind) in enumerate(columns):
-        if kind == "time":
-            values[place] = [None if us is None else _EPOCH + timedelta(0, 0, us) for us in values[place]]
-        elif kind == "json" and parse_json:
-            values[place] = _parsed(values[place], name, numbers)
-            columns[place] = (name, "parsed json")
-    if insert_run_number:
-        return Rows(map(list, zip(numbers, *values, strict=True)), [(RUN_COLUMN, "int"), *columns])
-    return Rows(map(list, zip(*values, strict=True)) if values else ([] for _ in numbers), columns)
+    with _no_garbage_collection():
+        kinds = ["int", *(kind for _, kind in columns)]
+        numbers, *values = map(_plain, fetched.values(), kinds)
+        for place, (name, kind) in enumerate(columns):
+            if kind == "json" and parse_json:
+                values[place] = _parsed(values[place], name, numbers)
+                columns[place] = (name, "parsed json")
+        if insert_run_number:
+            return Rows(map(list, zip(numbers, *values, strict=True)), [(RUN_COLUMN, "int"), *columns])
+        return Rows(map(list, zip(*values, strict=True)) if values else ([] for _ in numbers), columns)
 
 
 def select_runs(
@@ -186,7 +188,7 @@ def select_runs(
     with _connected(warehouse) as con:
         run_filter = _run_filter(run_min, run_max, None)
         statement = _statement(_read_catalog(con, schema), query, run_filter, names=None, sort_desc=sort_desc)
-        numbers = [number for (number,) in con.execute(statement.sql, statement.parameters).fetchall()]
+        numbers = con.execute(statement.sql, statement.parameters).fetchnumpy()["number"].tolist()
     return RunSelection(numbers, sort_desc, warehouse, schema)
 
 
@@ -227,7 +229,11 @@ def get_run(number: int, *, warehouse: Source = None, schema: str = "rcdb") -> R
 
 
 def list_conditions(*, warehouse: Source = None, schema: str = "rcdb") -> pl.DataFrame:
-    """Every condition with its type, the number of runs that have it, and what it means. Raises NoConditions."""
+    """Every condition with its type, the number of runs that have it, and what it means.
+
+    in_queries is false for a name that no query can hold, such as `class` or `größe`: stores and programs may use it,
+    and its values are there by every other way. Raises NoConditions.
+    """
     with _connected(warehouse) as con:
         prefix = _read_catalog(con, schema).prefix
         frame: pl.DataFrame = con.sql(
@@ -242,22 +248,36 @@ def list_conditions(*, warehouse: Source = None, schema: str = "rcdb") -> pl.Dat
             ORDER BY lower(types.name), types.name
             """
         ).pl()
-    return frame
+    named = [in_queries(name) for name in frame["condition"]]
+    return frame.insert_column(3, pl.Series("in_queries", named, pl.Boolean))
 
 
 def run_range(period: str, *, warehouse: Source = None, schema: str = "rcdb") -> tuple[int, int]:
-    """First and last run of a run period: `select_runs(query, *run_range("2024-01"))`. Raises NoConditions."""
+    """First and last run of a run period: `select_runs(query, *run_range("2024-01"))`.
+
+    Of several periods of one name that with the greatest id counts: the store's newest, or, before all of the store's,
+    that which was written by hand. Raises NoConditions.
+    """
     with _connected(warehouse) as con:
         prefix = _read_catalog(con, schema).prefix
-        periods = con.execute(f"SELECT name, run_min, run_max FROM {prefix}.run_periods ORDER BY ALL").fetchall()
-    found = [(run_min, run_max) for name, run_min, run_max in periods if name == period]
-    if len(found) != 1:
-        known = ", ".join(dict.fromkeys(name for name, _, _ in periods)) or "none"
-        raise NoConditions(f"run period {period!r}: {len(found)} have this name; schema {schema} knows: {known}")
-    return found[0]
+        periods = con.execute(f"SELECT name, run_min, run_max FROM {prefix}.run_periods ORDER BY id").fetchall()
+    ranges = {name: (run_min, run_max) for name, run_min, run_max in periods}
+    if period not in ranges:
+        known = ", ".join(ranges) or "none"
+        raise NoConditions(f"run period {period!r}: none has this name; schema {schema} knows: {known}")
+    return ranges[period]
 
 
-def explain(query: str, names: Names | None = None, *, warehouse: Source = None, schema: str = "rcdb") -> Statement:
+def explain(
+    query: str,
+    names: Names | None = None,
+    run_min: int = 0,
+    run_max: int | None = None,
+    *,
+    sort_desc: bool = False,
+    warehouse: Source = None,
+    schema: str = "rcdb",
+) -> Statement:
     """The SQL with its parameters that select_runs executes for this query; with `names`, that of select_values.
 
     Raises QueryFormatError, UnknownCondition, NoConditions, NotPublished.
@@ -265,7 +285,7 @@ def explain(query: str, names: Names | None = None, *, warehouse: Source = None,
     with _connected(warehouse) as con:
         catalog = _read_catalog(con, schema)
     names = [names] if isinstance(names, str) else names
-    return _statement(catalog, query, _run_filter(0, None, None), names=names, sort_desc=False)
+    return _statement(catalog, query, _run_filter(run_min, run_max, None), names=names, sort_desc=sort_desc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +385,26 @@ def _statement(
     lines += [f"WHERE {run_filter.sql}", f"    AND {predicate.sql}"]
     lines.append("ORDER BY r.number DESC" if sort_desc else "ORDER BY r.number")
     return Statement("\n".join(lines), parameters)
+
+
+def _plain(column: Any, kind: str) -> list[Any]:
+    """A column of NumPy's as Python has such values; times come as microseconds since 1970."""
+    if kind == "time":
+        return [None if span is None else _EPOCH + span for span in column.astype("m8[us]").tolist()]
+    values: list[Any] = column.tolist()
+    return values
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Rows hold no cycles, and going through them again and again takes longer than making them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _in_utc(time: datetime | None) -> datetime | None:

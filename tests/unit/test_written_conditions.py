@@ -1,6 +1,6 @@
 """What the collector refuses of conditions written by hand, and what it drops."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from collectors.cli import app
 from collectors.contract import RUN_CONDITIONS
-from collectors.contract_conditions import RCDB_RUNS
+from collectors.contract_conditions import RCDB_CONDITION_TYPES, RCDB_CONDITIONS, RCDB_REMOVED, RCDB_RUNS
 from collectors.drop import drop_rows
 from collectors.ids import time_ordered_id
 from collectors.landed_conditions import known_types
@@ -141,11 +141,51 @@ def test_a_run_that_has_not_landed_is_an_error(landing: Path, three_day_landing:
     assert write_condition(landing, 99, "n", "1", elsewhere=True)
 
 
-@pytest.mark.parametrize("name", ["", "9lives", "a b", "a__b", "a.b", "a-b"])
+@pytest.mark.parametrize("name", ["", "9lives", "a b", "a__b", "a.b", "a-b", "größe", "ﬁeld", "a\n", "²"])
 def test_a_name_that_no_query_could_name_is_refused(landing: Path, name: str) -> None:
-    with pytest.raises(BadCondition, match="no query could name it"):
+    with pytest.raises(BadCondition, match="no query could name it; give letters a to z, digits and single _"):
+        declare_type(landing, name, "int")
+    with pytest.raises(BadCondition, match="no query could name it; give letters a to z"):
+        write_alias(landing, name, "status == 1")
+    assert not landing.exists()
+
+
+@pytest.mark.parametrize("name", ["class", "in", "not", "None", "True", "lambda"])
+def test_a_word_of_python_is_no_name(landing: Path, name: str) -> None:
+    with pytest.raises(BadCondition, match="no query could name it; it is a word of Python's"):
         declare_type(landing, name, "int")
     assert not landing.exists()
+    write_alias(landing, name, "status == 1")
+
+
+def test_what_the_store_removed_or_never_had_is_no_value(with_runs: Path) -> None:
+    landing, half_past = with_runs, NOON + timedelta(minutes=30)
+    said = {"schema_name": "rcdb", "recorded_at": NOON}
+    types = [{**said, "source_system": "rcdb", "type_id": 1, "name": "n", "value_type": "int"}]
+    drop_rows(landing, RCDB_CONDITION_TYPES, types, host="h", producer="tests", date=NOON.date())
+    key = {"condition_type_id": 1, "run_number": 4}
+    values = [
+        {**said, **key, "condition_id": 1, "int_value": 3, "created": NOON},
+        {**said, **key, "condition_id": 2, "int_value": 4, "created": half_past},
+        {**said, **key, "condition_id": 3, "run_number": 5},
+        {**said, **key, "condition_id": 4, "run_number": 6, "int_value": 6},
+    ]
+    drop_rows(landing, RCDB_CONDITIONS, values, host="h", producer="tests", date=NOON.date())
+    with pytest.raises(BadCondition, match="run 4: has n = 4 and not 3"):
+        write_condition(landing, 4, "n", "3")
+    assert write_condition(landing, 5, "n", "7"), "the row has no value"
+    gone = {"schema_name": "rcdb", "recorded_at": half_past, "table_name": "conditions", **key}
+    removed = [{**gone, "row_id": 2}, {**gone, "row_id": 4, "run_number": 6}]
+    drop_rows(landing, RCDB_REMOVED, removed, host="h", producer="tests", date=NOON.date())
+    assert write_condition(landing, 6, "n", "7")
+    assert not write_condition(landing, 4, "n", "3"), "the row beside it counts now"
+    gone = {"schema_name": "rcdb", "recorded_at": half_past}
+    removed = [{**gone, "table_name": "runs", "row_id": 30}, {**gone, "table_name": "condition_types", "row_id": 1}]
+    drop_rows(landing, RCDB_REMOVED, removed, host="h", producer="tests", date=NOON.date())
+    with pytest.raises(BadCondition, match="run 30: has not landed here"):
+        write_condition(landing, 30, "n", "7")
+    with pytest.raises(BadCondition, match="no condition type has this name"):
+        write_condition(landing, 4, "n", "7")
 
 
 def test_periods_aliases_and_files(with_runs: Path, tmp_path: Path) -> None:
