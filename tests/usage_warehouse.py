@@ -75,7 +75,7 @@ class Usage(ABC):
     # What lands
 
     def windows(self, host: str, start: str, *busy_idle: tuple[float, float], **values: Any) -> None:
-        """Windows of a host in a row, each with its busy and idle CPU seconds; an hour long unless said otherwise."""
+        """Windows of a host in a row, each with its busy and idle CPU seconds; of an hour, in GB, unless said otherwise."""
         window_s = values.pop("window_s", 3600)
         first = at(start).timestamp()
         rows = [
@@ -86,6 +86,7 @@ class Usage(ABC):
                 "user_s": float(busy),
                 "system_s": 0.0,
                 "idle_s": float(idle),
+                "country_code": "GB",
                 **values,
             }
             for position, (busy, idle) in enumerate(busy_idle)
@@ -193,6 +194,25 @@ class UsageTables(Usage):
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         yield self.con
+
+    def own_run(self, start: str | datetime, seconds: int, percent: float, *, cpus: int | None = 4) -> None:
+        """A run that the live collector measured on host 'lab', with a sample a second."""
+        begin = at(start) if isinstance(start, str) else start
+        run_id = stable_id("run", str(begin), str(seconds))
+        day, first_ns = begin.date(), int(begin.timestamp()) * 10**9
+        hardware = {"source_system": "alems-collect", "host": "lab", "hw_id": 1, "cpu_threads": cpus,
+                    "hardware_hash": "class", "hostname": "lab"}  # fmt: skip
+        run = {"run_id": run_id, "source_system": "alems-collect", "host": "lab", "hw_id": 1, "exp_key": 1,
+               "start_time_ns": first_ns}  # fmt: skip
+        for table, row in (("runs", run), ("hardware_config", hardware)):
+            names = ", ".join([*row, "landing_date"])
+            marks = ", ".join("?" for _ in [*row, day])
+            self.con.execute(f"INSERT INTO stage.{table} ({names}) VALUES ({marks})", [*row.values(), day])
+        self.con.execute(
+            "INSERT INTO day_cpu_samples SELECT ?, ? + second * 1000000000, ? FROM range(?) AS seconds (second)",
+            [run_id, first_ns, percent, seconds + 1],
+        )
+        self.days.add(day)
 
 
 class UsageWarehouse(Usage):

@@ -1,14 +1,38 @@
 -- Usage that nobody can be given, and users whom no group counts.
 -- severity: warn
--- depends: fact_usage, dim_user, host_holders, daily.usage_window_keys
-WITH findings AS (
+-- depends: fact_usage, dim_user, host_holders, usage_statements, usage_own_windows, daily.usage_window_keys
+WITH hosts AS (
+    SELECT DISTINCT host, machine_name, country_code
+    FROM daily.usage_window_keys
+    WHERE set_aside IS NULL
+    UNION
+    SELECT DISTINCT host, host AS machine_name, country_code
+    FROM main.usage_own_windows
+    WHERE set_aside IS NULL
+),
+placed_machines AS (
+    SELECT DISTINCT machine_name
+    FROM main.usage_statements
+    WHERE kind = 'machine' AND country_code IS NOT NULL
+),
+findings AS (
     SELECT 'usage_windows' AS table_name, 'hosts that no workspace ever held, first ' || min(host) AS problem,
         count(DISTINCT host) AS n
     FROM (
-        SELECT keys.host
-        FROM daily.usage_window_keys AS keys
-        ANTI JOIN main.host_holders AS holders ON holders.host = keys.host
-        WHERE keys.set_aside IS NULL
+        SELECT hosts.host
+        FROM hosts
+        ANTI JOIN main.host_holders AS holders ON holders.host = hosts.host
+    )
+    UNION ALL
+    SELECT 'usage_windows', 'hosts whose country nobody has stated, so that the default grid is assumed, first '
+        || min(host), count(DISTINCT host)
+    FROM (
+        SELECT hosts.host
+        FROM hosts
+        LEFT JOIN main.host_holders AS holders ON holders.host = hosts.host
+        ANTI JOIN placed_machines
+            ON placed_machines.machine_name = coalesce(hosts.machine_name, holders.machine_name)
+        WHERE hosts.country_code IS NULL
     )
     UNION ALL
     SELECT 'dim_user', 'users with use and without a group, first ' || min(users.user_id), count(DISTINCT users.user_id)

@@ -1,7 +1,7 @@
 -- The keys of the usage facts: exactly that of the scope is set, each window of each key stands once, and no two windows
 -- of a host overlap.
 -- severity: error
--- depends: fact_usage, usage_daily, daily.usage_window_keys
+-- depends: fact_usage, usage_daily, usage_own_windows, daily.usage_windows, daily.usage_window_keys
 WITH findings AS (
     SELECT 'fact_usage' AS table_name, 'another key set than that of its scope' AS problem, count(*) AS n
     FROM main.fact_usage
@@ -41,15 +41,15 @@ WITH findings AS (
     FROM daily.usage_window_keys
     WHERE set_aside IS NULL AND n_overlapping > 0
     UNION ALL
-    -- Within one landing date usage_windows sees to it.
-    SELECT 'usage_windows', 'days of a host that two sources speak for, first ' || min(usage_day), count(*)
-    FROM (
-        SELECT usage_day
-        FROM daily.usage_window_keys
-        WHERE set_aside IS NULL
-        GROUP BY usage_day, host
-        HAVING count(DISTINCT landing_date) > 1 AND count(DISTINCT source_system) > 1
-    )
+    -- Of the sources of windows, the windows of a landing date see to it.
+    SELECT 'usage_own_windows', 'hours of a host that another source speaks for too, first ' || min(own.window_start), count(*)
+    FROM main.usage_own_windows AS own
+    SEMI JOIN daily.usage_windows AS windows
+        ON windows.host = own.host AND windows.hour_start = own.window_start AND windows.set_aside IS NULL
+    WHERE own.set_aside IS NULL
+    UNION ALL
+    SELECT 'usage_own_windows', 'the same hour of the same host twice', count(*)
+    FROM (SELECT host FROM main.usage_own_windows GROUP BY host, window_start HAVING count(*) > 1)
 )
 SELECT table_name, problem, n
 FROM findings

@@ -1,6 +1,6 @@
 -- Windows of usage that count, flagged as estimated, and are not as they should be.
 -- severity: warn
--- depends: daily.usage_window_keys
+-- depends: daily.usage_window_keys, usage_own_windows
 WITH used AS (
     SELECT *
     FROM daily.usage_window_keys
@@ -9,6 +9,10 @@ WITH used AS (
 findings AS (
     SELECT 'partial: less than 95 % of the window is accounted for' AS problem, sum(n_partial) AS n
     FROM used
+    UNION ALL
+    SELECT 'hours of hosts of our own of which runs cover less than 95 %', count(*)
+    FROM main.usage_own_windows
+    WHERE set_aside IS NULL AND is_partial
     UNION ALL
     SELECT 'with a counter that began anew', sum(n_reset)
     FROM used

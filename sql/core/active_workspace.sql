@@ -1,6 +1,6 @@
 -- A session that is going on: a workspace READY or CLAIMED and not deleted.
 -- group: usage
--- depends: workspace_claims, daily.usage_window_keys, dim_machine, dim_project, dim_instance
+-- depends: workspace_claims, usage_own_windows, daily.usage_window_keys, dim_machine, dim_project, dim_instance
 CREATE OR REPLACE TABLE main.active_workspace (
     workspace_id VARCHAR PRIMARY KEY, -- the workspace's id in its source
     instance_id BIGINT NOT NULL, -- endpoint that it runs on
@@ -25,10 +25,13 @@ WITH active AS (
 ),
 -- What a host is, as its newest window says, for workspaces that do not say it themselves.
 hosts AS (
-    SELECT host, arg_max(machine_name, (last_start, machine_name)) AS machine_name
-    FROM daily.usage_window_keys
-    SEMI JOIN active ON active.host = usage_window_keys.host
-    WHERE machine_name IS NOT NULL
+    SELECT host, arg_max(machine_name, (seen_at, machine_name)) AS machine_name
+    FROM (
+        SELECT host, machine_name, last_start AS seen_at FROM daily.usage_window_keys WHERE machine_name IS NOT NULL
+        UNION ALL
+        SELECT host, host AS machine_name, window_start AS seen_at FROM main.usage_own_windows
+    )
+    SEMI JOIN active USING (host)
     GROUP BY host
 )
 SELECT

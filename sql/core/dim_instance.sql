@@ -1,6 +1,6 @@
 -- A network endpoint that was measured or that a workspace answers on: one row per host and port.
 -- group: usage
--- depends: workspace_claims, daily.usage_window_keys
+-- depends: workspace_claims, usage_own_windows, daily.usage_window_keys
 CREATE OR REPLACE TABLE main.dim_instance (
     instance_id BIGINT PRIMARY KEY, -- stable id of host and port
     host VARCHAR NOT NULL, -- host
@@ -12,6 +12,9 @@ INSERT INTO main.dim_instance BY NAME
 WITH endpoints AS (
     SELECT host, port, raw_label, last_start AS seen_at
     FROM daily.usage_window_keys
+    UNION ALL
+    SELECT host, NULL AS port, NULL AS raw_label, window_start AS seen_at
+    FROM main.usage_own_windows
     UNION ALL
     SELECT coalesce(host, '(no host)') AS host, port, NULL AS raw_label, started_at AS seen_at
     FROM main.workspace_claims

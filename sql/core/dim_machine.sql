@@ -1,6 +1,6 @@
 -- A machine: in a cloud a machine type, of our own hosts the host. One that is deleted stays while there is use of it.
 -- group: usage
--- depends: usage_statements, workspace_claims, daily.usage_window_keys
+-- depends: usage_statements, workspace_claims, usage_own_windows, daily.usage_window_keys
 CREATE OR REPLACE TABLE main.dim_machine (
     machine_id BIGINT PRIMARY KEY, -- stable id of the name
     machine_name VARCHAR NOT NULL UNIQUE -- name, by which its power is looked up; '(unattributed)' where no source gives one
@@ -21,6 +21,8 @@ named AS (
     SELECT machine_name FROM main.workspace_claims WHERE machine_name IS NOT NULL
     UNION
     SELECT machine_name FROM daily.usage_window_keys WHERE machine_name IS NOT NULL
+    UNION
+    SELECT host AS machine_name FROM main.usage_own_windows
     UNION
     SELECT '(unattributed)' AS machine_name
 )

@@ -1,15 +1,9 @@
 -- Each window's part of each workspace that held its host, with energy and carbon: what every figure of usage is summed
 -- from. Parts of a window add up to it; what nobody held has no user. `from_ts` is included, `to_ts` is not.
 -- group: usage
--- depends: daily.usage_windows, usage_settings, usage_statements, host_holders, carbon_intensity, country_intensity, hardware_config, experiments
+-- depends: daily.usage_windows, usage_own_windows, usage_settings, usage_statements, host_holders, carbon_intensity, country_intensity
 CREATE OR REPLACE MACRO main.usage_attributed(from_ts, to_ts) AS TABLE
-WITH host_countries AS (
-    SELECT host, arg_max(country_code, (created_at, exp_id)) AS country_code
-    FROM main.experiments
-    WHERE country_code IS NOT NULL AND source_system = 'alems-collect'
-    GROUP BY host
-),
-windows AS NOT MATERIALIZED (
+WITH windows AS NOT MATERIALIZED (
     SELECT
         windows.usage_day,
         windows.hour_start,
@@ -21,20 +15,33 @@ windows AS NOT MATERIALIZED (
         windows.port,
         windows.cloud_project_name,
         windows.machine_name,
-        coalesce(windows.country_code, host_countries.country_code) AS country_code,
+        windows.country_code,
         CASE WHEN settings.iowait_is_busy THEN coalesce(iowait_s, 0) ELSE 0 END AS busy_iowait_s,
-        coalesce(iowait_s, 0) - busy_iowait_s AS idle_iowait_s,
-        CASE WHEN windows.is_per_cpu THEN hardware_config.cpu_threads ELSE 1 END AS n_times,
-        (windows.busy_s + busy_iowait_s) * n_times AS busy_s, -- NULL where nobody knows how many CPUs the host has
-        (windows.idle_s + idle_iowait_s) * n_times AS idle_s,
+        windows.busy_s + busy_iowait_s AS busy_s,
+        windows.idle_s + coalesce(iowait_s, 0) - busy_iowait_s AS idle_s,
         windows.covered_s,
         windows.is_partial OR windows.is_reset OR coalesce(abs(windows.clock_offset_s) > settings.clock_tolerance_s, FALSE)
             AS is_estimated
     FROM daily.usage_windows AS windows
     CROSS JOIN main.usage_settings AS settings
-    LEFT JOIN main.hardware_config AS hardware_config ON hardware_config.hw_id = windows.hw_id
-    LEFT JOIN host_countries ON host_countries.host = windows.host AND windows.source_system = 'alems-collect'
     WHERE windows.set_aside IS NULL AND windows.window_start >= from_ts AND windows.window_start < to_ts
+    UNION ALL BY NAME
+    SELECT
+        own.usage_day,
+        own.window_start AS hour_start,
+        own.window_start,
+        own.window_start + INTERVAL 1 HOUR AS window_end,
+        3600 AS window_s,
+        'alems-collect' AS source_system,
+        own.host,
+        own.host AS machine_name,
+        own.country_code,
+        own.busy_s,
+        own.idle_s,
+        own.covered_s,
+        own.is_partial OR own.is_shared AS is_estimated
+    FROM main.usage_own_windows AS own
+    WHERE own.set_aside IS NULL AND own.window_start >= from_ts AND own.window_start < to_ts
 ),
 holders AS (
     SELECT * REPLACE (coalesce(held_to, TIMESTAMPTZ 'infinity') AS held_to)
@@ -116,8 +123,7 @@ grid_hours AS (
 ),
 asked AS (
     SELECT DISTINCT hour_start, window_start, window_end, window_s
-    FROM daily.usage_windows
-    WHERE set_aside IS NULL AND window_start >= from_ts AND window_start < to_ts
+    FROM windows
 ),
 covering AS (
     SELECT
@@ -159,6 +165,7 @@ powered AS (
     SELECT
         parts.* EXCLUDE (cloud_project_name, machine_name, country_code, busy_s, idle_s),
         coalesce(parts.country_code, machines.country_code, settings.default_country_code) AS region,
+        coalesce(parts.country_code, machines.country_code) IS NULL AS is_region_assumed,
         parts.busy_s * parts.share AS busy_s,
         parts.idle_s * parts.share AS idle_s,
         parts.busy_s * parts.share * coalesce(machines.busy_watts, settings.default_busy_watts) / 3.6e6 AS busy_kwh,
@@ -204,7 +211,7 @@ SELECT
     user_id, -- its owner; NULL: nobody known
     project AS cloud_project_name, -- the source's project, else the workspace's; NULL: unknown
     machine AS machine_name, -- the source's machine, else the workspace's; NULL: unknown
-    region, -- grid
+    region, -- grid; where nobody has stated its country, the default one
     share, -- part of the window
     busy_s, -- CPU time busy
     idle_s, -- CPU time idle
@@ -214,6 +221,6 @@ SELECT
     intensity_source, -- where it comes from: actual, forecast, partial, country, world
     busy_kwh * intensity_gco2eq_kwh AS busy_gco2eq, -- carbon of the busy CPUs
     idle_kwh * intensity_gco2eq_kwh AS idle_gco2eq, -- carbon of the idle CPUs
-    is_estimated OR is_divided OR intensity_source <> 'actual'
+    is_estimated OR is_divided OR is_region_assumed OR intensity_source <> 'actual'
         AS is_estimated -- more than the power model stands between this and a measurement
 FROM priced;

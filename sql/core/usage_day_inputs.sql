@@ -1,6 +1,6 @@
 -- What the facts of each day are made from, as one hash: of its windows, of who held the hosts, of power and intensity.
 -- group: usage
--- depends: daily.usage_window_keys, host_holders, usage_statements, carbon_intensity, country_intensity, usage_settings, hardware_config, experiments
+-- depends: daily.usage_window_keys, usage_own_windows, host_holders, usage_statements, carbon_intensity, country_intensity, usage_settings
 CREATE OR REPLACE TABLE main.usage_day_inputs (
     usage_day DATE PRIMARY KEY, -- UTC day of the windows
     fingerprint UBIGINT NOT NULL -- hash of all that its facts are made from
@@ -8,8 +8,19 @@ CREATE OR REPLACE TABLE main.usage_day_inputs (
 
 INSERT INTO main.usage_day_inputs BY NAME
 WITH keys AS (
-    SELECT *
+    SELECT
+        usage_day,
+        machine_name,
+        hash(source_system, host, port, cloud_project_name, machine_name, country_code, window_s, content_hash)
+            AS content_hash
     FROM daily.usage_window_keys
+    WHERE set_aside IS NULL
+    UNION ALL
+    SELECT
+        usage_day,
+        host AS machine_name,
+        hash(window_start, host, country_code, busy_s, idle_s, covered_s, is_partial, is_shared) AS content_hash
+    FROM main.usage_own_windows
     WHERE set_aside IS NULL
 ),
 days AS (
@@ -32,23 +43,10 @@ machines AS (
     FROM main.usage_statements
     WHERE kind = 'machine'
 ),
-host_countries AS (
-    SELECT host, arg_max(country_code, (created_at, exp_id)) AS country_code
-    FROM main.experiments
-    WHERE country_code IS NOT NULL AND source_system = 'alems-collect'
-    GROUP BY host
-),
 window_hashes AS (
-    SELECT
-        keys.usage_day,
-        bit_xor(hash(
-            keys.landing_date, keys.source_system, keys.host, keys.port, keys.cloud_project_name, keys.machine_name,
-            keys.window_s, keys.content_hash, keys.n_windows, hardware_config.cpu_threads, host_countries.country_code
-        )) AS content_hash
+    SELECT usage_day, bit_xor(content_hash) AS content_hash
     FROM keys
-    LEFT JOIN main.hardware_config AS hardware_config ON hardware_config.hw_id = keys.hw_id
-    LEFT JOIN host_countries ON host_countries.host = keys.host AND keys.source_system = 'alems-collect'
-    GROUP BY keys.usage_day
+    GROUP BY usage_day
 ),
 holders AS (
     SELECT

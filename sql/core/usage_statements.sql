@@ -65,7 +65,7 @@ SELECT
     display_name,
     cloud_project_name,
     machine_name,
-    country_code,
+    upper(country_code) AS country_code,
     busy_watts,
     idle_watts,
     stated_from AS valid_from,

