@@ -65,8 +65,8 @@ CARBON_INTENSITY = Dataset(
 WORKSPACES = Dataset(
     "workspaces",
     "record",
-    "A workspace, and who holds it from when on: each new holder is a row of its own.",
-    ("source_system", "workspace_id", "user_id", "acquired_at"),
+    "A workspace as its source shows it at one time: who holds it, and since when.",
+    ("source_system", "workspace_id", "user_id", "acquired_at", "recorded_at"),
     (
         SOURCE_SYSTEM,
         RECORDED_AT,

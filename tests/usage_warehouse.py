@@ -109,7 +109,7 @@ class Usage(ABC):
         ]
         self.drop("carbon_intensity", rows)
 
-    def workspace(self, workspace_id: str, host: str, user: str | None, created: str, **values: Any) -> None:
+    def workspace(self, workspace_id: str, host: str | None, user: str | None, created: str, **values: Any) -> None:
         """A workspace; CLAIMED unless said otherwise."""
         row = {"workspace_id": workspace_id, "host": host, "user_id": user, "created_at": at(created)}
         self.drop("workspaces", [{"state": "CLAIMED", **row, **values}])
