@@ -47,6 +47,7 @@ class CpuQuery:
     project_label: str = "cloud_project_name"
     machine_label: str = "machine_name"
     country_label: str = "country_code"
+    country_code: str | None = None  # of hosts whose label says none
 
     def __post_init__(self) -> None:
         seconds = self.step.total_seconds()
@@ -252,7 +253,7 @@ class _Windows:
                 "raw_label": labels.get(self.query.instance_label) or None,
                 "cloud_project_name": labels.get(self.query.project_label) or None,
                 "machine_name": labels.get(self.query.machine_label) or None,
-                "country_code": labels.get(self.query.country_label) or None,
+                "country_code": labels.get(self.query.country_label) or self.query.country_code,
                 "window_start": window_start,
                 "window_s": int(self.query.step.total_seconds()),
                 "n_cpus": None,

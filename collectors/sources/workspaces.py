@@ -85,6 +85,7 @@ def collect(
     pending: dict[tuple[str, date], list[dict[str, Any]]] = {}
     rejects = []
     for kind, items in lists.items():
+        things: dict[str, list[dict[str, Any]]] = {}
         for item in items:
             try:
                 record = _record(kind, item) | {"source_system": SOURCE_SYSTEM, "recorded_at": now}
@@ -92,12 +93,15 @@ def collect(
                 reason = f"{kind}: a time {problem.rule}" if isinstance(problem, NoTime) else f"{kind}: {problem}"
                 rejects.append(_reject(kind, item, reason, now))
                 continue
-            if _is_news(kind, record, state, now):
+            things.setdefault(json.dumps([kind, *(record.get(name) for name in _identity(kind))]), []).append(record)
+        for thing, records in things.items():
+            if not _is_news(kind, thing, records, state, now):
+                summary.unchanged += len(records)
+                continue
+            summary.rows[kind] = summary.rows.get(kind, 0) + len(records)
+            for record in records:
                 dataset, day = _place(kind, record, now)
                 pending.setdefault((dataset.name, day), []).append(record)
-                summary.rows[kind] = summary.rows.get(kind, 0) + 1
-            else:
-                summary.unchanged += 1
     if rejects:
         pending[(USAGE_REJECTS.name, now.date())] = rejects
         summary.rejected = len(rejects)
@@ -253,14 +257,17 @@ def _statement(kind: str, item: Item) -> dict[str, Any]:
     return {"kind": kind, "valid_from": _time(item, "valid_from"), "deleted_at": _time(item, "deleted_at")}
 
 
-def _is_news(kind: str, record: dict[str, Any], state: SourceState, now: datetime) -> bool:
-    """Whether the record differs from what was dropped; a change counts from now on, unless it says since when."""
-    key = json.dumps([kind, *(record.get(name) for name in _identity(kind))])
-    hash_, before = record_hash(record), state.records.get(key)
-    state.records[key] = hash_
-    if before not in (None, hash_) and kind != "workspaces" and not (record["valid_from"] or record["deleted_at"]):
-        record["valid_from"] = now
-    return before != hash_
+def _is_news(kind: str, thing: str, records: list[dict[str, Any]], state: SourceState, now: datetime) -> bool:
+    """Whether what is listed of a thing differs from what was dropped; a change counts from now on, unless it says
+    since when. Of a workspace that is news the pipeline reads the change off the whole list, its history included.
+    """
+    listed, before = " ".join(sorted(map(record_hash, records))), state.records.get(thing)
+    state.records[thing] = listed
+    if before not in (None, listed) and kind != "workspaces":
+        for record in records:
+            if not (record["valid_from"] or record["deleted_at"]):
+                record["valid_from"] = now
+    return before != listed
 
 
 def _identity(kind: str) -> tuple[str, ...]:

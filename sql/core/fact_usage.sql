@@ -1,9 +1,9 @@
 -- CPU time, energy and carbon of one base window of an hour: of everything (scope ada), of a project, a machine or a user.
 -- Kept from run to run: a day is replaced as a whole when anything that it is made from has changed.
 -- group: usage
--- depends: usage_day_inputs, ops.usage_days, usage_attributed, dim_project, dim_machine
+-- depends: usage_stale_days, usage_attributed, dim_project, dim_machine
 -- unique: scope, ts, project_id, machine_id, user_id
--- again while: SELECT count(*) > 0 FROM stale_usage_days
+-- again while: SELECT count(*) > 0 FROM main.usage_stale_days('fact_usage')
 CREATE TABLE IF NOT EXISTS main.fact_usage (
     ts TIMESTAMPTZ NOT NULL, -- start of the window
     scope VARCHAR NOT NULL, -- ada, project, machine or user
@@ -32,20 +32,9 @@ CREATE TABLE IF NOT EXISTS main.fact_usage (
 DELETE FROM ops.usage_days
 WHERE table_name = 'fact_usage' AND (SELECT count(*) FROM main.fact_usage) = 0;
 
-CREATE OR REPLACE TEMP VIEW stale_usage_days AS
-SELECT
-    coalesce(inputs.usage_day, built.usage_day) AS usage_day,
-    inputs.fingerprint
-FROM main.usage_day_inputs AS inputs
-FULL JOIN (SELECT usage_day, fingerprint FROM ops.usage_days WHERE table_name = 'fact_usage') AS built
-    ON built.usage_day = inputs.usage_day
-WHERE built.fingerprint IS DISTINCT FROM inputs.fingerprint;
-
--- Two months at a time, the oldest first: the sums of a year would not fit into memory.
 CREATE OR REPLACE TEMP TABLE stale_days AS
 SELECT usage_day, fingerprint
-FROM stale_usage_days
-WHERE usage_day < (SELECT min(usage_day) FROM stale_usage_days) + 62;
+FROM main.usage_stale_days('fact_usage');
 
 SET VARIABLE usage_from = (SELECT make_timestamptz(epoch_us(min(usage_day))) FROM stale_days);
 SET VARIABLE usage_to = (SELECT make_timestamptz(epoch_us(max(usage_day) + 1)) FROM stale_days);

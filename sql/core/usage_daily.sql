@@ -1,9 +1,9 @@
 -- CPU time, energy and carbon of one UTC day by workspace, user, project and machine together, where fact_usage has each
 -- by itself: for figures of workspaces, and for a user's use by project. Kept from run to run as fact_usage is.
 -- group: usage
--- depends: usage_day_inputs, ops.usage_days, usage_attributed, dim_project, dim_machine
+-- depends: usage_stale_days, usage_attributed, dim_project, dim_machine
 -- unique: usage_day, workspace_id, user_id, project_id, machine_id
--- again while: SELECT count(*) > 0 FROM stale_usage_days
+-- again while: SELECT count(*) > 0 FROM main.usage_stale_days('usage_daily')
 CREATE TABLE IF NOT EXISTS main.usage_daily (
     usage_day DATE NOT NULL, -- UTC day
     workspace_id VARCHAR, -- workspace; NULL: none held the host
@@ -23,20 +23,9 @@ CREATE TABLE IF NOT EXISTS main.usage_daily (
 DELETE FROM ops.usage_days
 WHERE table_name = 'usage_daily' AND (SELECT count(*) FROM main.usage_daily) = 0;
 
-CREATE OR REPLACE TEMP VIEW stale_usage_days AS
-SELECT
-    coalesce(inputs.usage_day, built.usage_day) AS usage_day,
-    inputs.fingerprint
-FROM main.usage_day_inputs AS inputs
-FULL JOIN (SELECT usage_day, fingerprint FROM ops.usage_days WHERE table_name = 'usage_daily') AS built
-    ON built.usage_day = inputs.usage_day
-WHERE built.fingerprint IS DISTINCT FROM inputs.fingerprint;
-
--- Two months at a time, the oldest first, so that memory stays bounded.
 CREATE OR REPLACE TEMP TABLE stale_days AS
 SELECT usage_day, fingerprint
-FROM stale_usage_days
-WHERE usage_day < (SELECT min(usage_day) FROM stale_usage_days) + 62;
+FROM main.usage_stale_days('usage_daily');
 
 SET VARIABLE usage_from = (SELECT make_timestamptz(epoch_us(min(usage_day))) FROM stale_days);
 SET VARIABLE usage_to = (SELECT make_timestamptz(epoch_us(max(usage_day) + 1)) FROM stale_days);

@@ -128,6 +128,19 @@ def test_the_host_is_that_of_its_label_or_of_the_instance(
     assert (row["host"], row["port"]) == (host, port)
 
 
+@pytest.mark.parametrize(
+    ("labels", "country"), [({"country_code": "FR"}, "FR"), ({"country_code": ""}, "DE"), ({}, "DE")]
+)
+def test_the_country_is_that_of_the_label_else_the_one_given(
+    tmp_path: Path, labels: dict[str, str], country: str
+) -> None:
+    with serving(lambda request: matrix(request, WHOLE, SERIES | labels)) as server:
+        options = ["--url", server.url, "--from", "2026-01-21T12:00Z", "--to", "2026-01-21T13:00Z", "--country", "DE"]
+        result = CliRunner().invoke(app, ["prometheus", *options, "--landing", str(tmp_path / "landing")])
+    assert result.exit_code == 0, result.output
+    assert [row["country_code"] for row in landed(tmp_path / "landing")] == [country]
+
+
 def test_what_is_no_number_is_dropped_as_it_was_given(tmp_path: Path) -> None:
     values: Values = [
         ("user", lambda at: "NaN"),

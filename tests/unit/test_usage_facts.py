@@ -137,6 +137,70 @@ def test_a_workspace_that_changes_hands_counts_for_each_in_turn(usage: Usage) ->
     assert usage.facts("user", SECONDS) == [(10, "u1", 100), (11, "u2", 100)]
 
 
+RELEASED_BY = {
+    "a pool without times": ({}, {}),
+    "the last time kept": ({"acquired_at": at(f"{DAY} 10:00")}, {"acquired_at": at(f"{DAY} 10:00")}),
+}
+
+
+@pytest.mark.parametrize("second", [None, "u2", "u1"])
+@pytest.mark.parametrize("released", RELEASED_BY)
+def test_a_workspace_given_back_to_the_pool_is_its_last_users_no_more(
+    usage: Usage, released: str, second: str | None
+) -> None:
+    """Created 09:00, u1's from 10:00, seen in the pool at 11:00, `second`'s from 12:00, seen in the pool at 13:00."""
+    first, last = RELEASED_BY[released]
+    usage.windows("h1", f"{DAY} 09:00", *[(100, 0)] * 5)
+    created = f"{DAY} 09:00"
+    seen: list[tuple[str, str | None, dict[str, Any]]] = [
+        ("09:01", None, {}),
+        ("10:01", "u1", {"acquired_at": at(f"{DAY} 10:00")}),
+        ("10:30", "u1", {"acquired_at": at(f"{DAY} 10:00"), "tags_json": "{}"}),
+        ("11:00", None, first),
+        ("11:30", None, first | {"tags_json": "{}"}),
+    ]
+    if second:
+        seen += [("12:01", second, {"acquired_at": at(f"{DAY} 12:00")}), ("13:00", None, last)]
+    for time, user, values in reversed(seen):  # whatever lands first
+        usage.workspace("w1", "h1", user, created, recorded_at=at(f"{DAY} {time}"),
+                        state="CLAIMED" if user else "READY", **values)  # fmt: skip
+    usage.build()
+    nobody = "(unattributed)"
+    assert [user for _, user, _ in usage.facts("user", SECONDS)] == [nobody, "u1", nobody, second or nobody, nobody]
+    assert usage.row("SELECT user_id FROM active_workspace") == {"user_id": None}
+    workspace = usage.row("SELECT sum(busy_cpu_seconds_total) AS s FROM usage_daily WHERE workspace_id = 'w1'")
+    assert workspace == {"s": 500}, "what nobody used is still the workspace's"
+
+
+def test_a_workspace_that_moves_to_another_host_is_there_from_when_it_was_seen(usage: Usage) -> None:
+    """Without a host while it was built, on h1, since 11:00 on h2."""
+    for host, time in ((None, "09:01"), ("h1", "09:10"), ("h2", "11:00")):
+        usage.workspace("w1", host, "u1", f"{DAY} 09:00", recorded_at=at(f"{DAY} {time}"))  # type: ignore[arg-type]
+    for host in ("h1", "h2"):
+        usage.windows(host, f"{DAY} 09:00", (100, 0), (100, 0), (100, 0), machine_name=host)
+    usage.build()
+    held = usage.rows("FROM usage_attributed(TIMESTAMPTZ '2026-01-01', TIMESTAMPTZ '2026-02-01')")
+    assert {(row["host"], row["hour_start"].hour) for row in held if row["user_id"]} == {("h1", 9), ("h1", 10), ("h2", 11)}
+
+
+def test_what_a_source_says_of_the_past_corrects_it(usage: Usage) -> None:
+    """Deleted by mistake, created earlier than said, and two sources that number their workspaces alike."""
+    later = {"recorded_at": RECORDED + timedelta(hours=1)}
+    usage.workspace("w1", "h1", "u1", f"{DAY} 11:00", deleted_at=at(f"{DAY} 12:00"))
+    usage.workspace("w1", "h1", "u1", f"{DAY} 10:00", **later)
+    usage.workspace("w2", "h2", "u2", f"{DAY} 10:00")
+    usage.workspace("w2", "h3", "u3", f"{DAY} 11:00", source_system="another cloud")
+    for host in ("h1", "h2", "h3"):
+        usage.windows(host, f"{DAY} 10:00", (100, 0), (100, 0), (100, 0), machine_name=host)
+    usage.build()
+    used = "SELECT user_id, busy_cpu_seconds_total AS s FROM v_user_totals"
+    assert {row["user_id"]: row["s"] for row in usage.rows(used)} == {
+        "u1": 300, "u2": 300, "u3": 200, "(unattributed)": 100
+    }  # fmt: skip
+    active = usage.rows("SELECT workspace_id, user_id FROM active_workspace ORDER BY user_id")
+    assert [tuple(row.values()) for row in active] == [("w1", "u1"), ("test:w2", "u2"), ("another cloud:w2", "u3")]
+
+
 def test_project_and_machine_of_the_workspace_count_where_the_metrics_name_none(usage: Usage) -> None:
     usage.workspace("w1", "h1", "u1", "2026-01-01 00:00", cloud_project_name="of-ws", machine_name="m-ws")
     usage.windows("h1", f"{DAY} 10:00", (100, 0))
@@ -351,6 +415,21 @@ def test_days_that_are_gone_from_landing_are_gone_from_the_facts(landed: UsageWa
 
 
 # ---- hosts of our own ------------------------------------------------------------------------------------------------
+
+
+def test_an_exporter_that_two_servers_label_differently_counts_once(usage: Usage) -> None:
+    """At 11:00 its project changed, and its two series share the hour: both count."""
+    one = {"port": 9100, "raw_label": "h1:9100", "n_cpus": 1}
+    usage.windows("h1", f"{DAY} 10:00", (100, 3500), cloud_project_name="p1", machine_name="m1", **one)
+    usage.windows("h1", f"{DAY} 10:00", (200, 3400), **one, recorded_at=RECORDED + timedelta(hours=1))
+    for project in ("p1", "p2"):
+        usage.windows("h1", f"{DAY} 11:00", (50, 1750), cloud_project_name=project, machine_name="m1", **one)
+    usage.build()
+    assert usage.facts("project", SECONDS) == [(10, "p1", 100), (11, "p1", 50), (11, "p2", 50)]
+    found = usage.findings()
+    assert [found[name] for name in BLOCKING] == [[], [], [], []]
+    aside = "set aside: the same exporter with other labels covers this host in this hour"
+    assert ("usage_windows", aside, 1) in found["usage_windows_missing"]
 
 
 def test_the_live_collectors_samples_are_usage_too(landed: UsageWarehouse) -> None:

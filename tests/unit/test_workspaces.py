@@ -149,6 +149,20 @@ def test_a_new_holder_of_a_workspace_is_a_row_beside_the_old_one(tmp_path: Path)
     assert [row["user_id"] for row in landed(landing, "workspaces")] == ["u1", "u2"]
 
 
+def test_every_release_is_news_and_a_history_that_stays_the_same_is_none(tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    pooled = {name: value for name, value in WORKSPACE.items() if name not in ("owner", "acquired")}
+    for hour, item in enumerate([pooled, WORKSPACE, pooled, WORKSPACE | {"owner": "u2"}, pooled, pooled]):
+        collect(write(tmp_path, [item]), landing, now=NOW + timedelta(hours=hour))
+    found = sorted(landed(landing, "workspaces"), key=lambda row: row["recorded_at"])
+    assert [row.get("user_id") for row in found] == [None, "u1", None, "u2", None]
+    told = [WORKSPACE, WORKSPACE | {"owner": "u2", "acquired": "2026-01-20T00:00Z"}]
+    history = write(tmp_path, told, "workspaces.json")
+    assert collect(history, landing, now=NOW).rows == {"workspaces": 2}
+    write(tmp_path, told[::-1], "workspaces.json")
+    assert collect(history, landing, now=NOW).rows == {}, "in another order it says the same"
+
+
 @pytest.mark.parametrize(
     ("item", "reason"),
     [
