@@ -26,7 +26,7 @@ SEVEN = """busy_cpu_seconds_total, idle_cpu_seconds_total, busy_kwh, idle_kwh, b
          WHEN (busy_kwh + idle_kwh) > 0 THEN (busy_gCo2eq + idle_gCo2eq) / (busy_kwh + idle_kwh)
     END AS intensity_gCo2eq_kwh"""
 TOTALS = ", ".join(
-    f"total({name}) AS {name}"
+    f"sum({name}) AS {name}"
     for name in (
         "busy_cpu_seconds_total",
         "idle_cpu_seconds_total",
@@ -36,6 +36,7 @@ TOTALS = ", ".join(
         "idle_gCo2eq",
     )
 )
+HOURS = "count(*) AS hours, count(CASE WHEN busy_kwh IS NULL THEN 1 END) AS unknown_hours"
 AVERAGES = """avg(busy_kwh) AS avg_busy_energy_kwh, avg(idle_kwh) AS avg_idle_energy_kwh,
     avg(busy_gCo2eq) AS avg_busy_carbon_gCo2eq, avg(idle_gCo2eq) AS avg_idle_carbon_gCo2eq,
     avg(intensity_gCo2eq_kwh) AS avg_intensity_gCo2eq_kwh,
@@ -67,14 +68,15 @@ def oracle(usage: Usage) -> sqlite3.Connection:
         con.execute(f"CREATE VIEW v_{scope}_timeseries AS {series}")
         for kind, figures in (("totals", TOTALS), ("averages", AVERAGES)):
             con.execute(
-                f"CREATE VIEW v_{scope}_{kind} AS SELECT {keys}, {figures} FROM v_{scope}_timeseries GROUP BY {keys}"
+                f"CREATE VIEW v_{scope}_{kind} AS SELECT {keys}, {figures}, {HOURS} FROM v_{scope}_timeseries "
+                f"GROUP BY {keys}"
             )
     of_groups = """FROM v_user_timeseries JOIN dim_user USING (user_id) LEFT JOIN dim_group USING (group_id)
         GROUP BY dim_user.group_id"""
     for kind, figures in (("totals", TOTALS), ("averages", AVERAGES)):
         con.execute(
             f"CREATE VIEW v_group_{kind} AS SELECT dim_user.group_id, "
-            f"ifnull(group_name, '(no group)') AS group_name, {figures} {of_groups}"
+            f"ifnull(group_name, '(no group)') AS group_name, {figures}, {HOURS} {of_groups}"
         )
     return con
 

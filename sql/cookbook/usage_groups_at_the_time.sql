@@ -3,7 +3,8 @@
 SELECT
     coalesce(h.group_name, '(no group)') AS group_name,
     sum(f.busy_kwh + f.idle_kwh) AS energy_kwh,
-    sum(f.busy_gCo2eq + f.idle_gCo2eq) AS carbon_g
+    sum(f.busy_gCo2eq + f.idle_gCo2eq) AS carbon_g,
+    count(*) - count(f.busy_kwh) AS unknown_hours
 FROM fact_usage f
 LEFT JOIN user_group_history h
     ON h.user_id = f.user_id

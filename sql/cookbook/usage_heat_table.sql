@@ -1,4 +1,4 @@
--- Energy of all machines by day and hour, kWh; an hour without any window is empty: from_utc=2026-01-01 to_utc=2026-02-01
+-- Energy of all machines by day and hour, kWh; an hour without any window, or of which a part is unknown, is empty: from_utc=2026-01-01 to_utc=2026-02-01
 WITH hours AS (
     SELECT
         (ts AT TIME ZONE 'UTC')::DATE AS day,

@@ -3,6 +3,7 @@ SELECT
     host,
     count(*) AS windows,
     sum(busy_kwh + idle_kwh) AS energy_kwh,
+    count(*) - count(busy_kwh) AS unknown_windows,
     bool_or(user_id IS NULL) AS without_user,
     bool_or(cloud_project_name IS NULL) AS without_project,
     bool_or(machine_name IS NULL) AS without_machine

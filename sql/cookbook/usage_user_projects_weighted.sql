@@ -6,7 +6,8 @@ WITH used AS (
         d.user_id,
         nullif(p.cloud_project_name, '(unattributed)') AS cloud_project_name,
         sum(d.busy_kwh + d.idle_kwh) AS energy_kwh,
-        sum(d.busy_gCo2eq + d.idle_gCo2eq) AS carbon_g
+        sum(d.busy_gCo2eq + d.idle_gCo2eq) AS carbon_g,
+        count(*) - count(d.busy_kwh) AS unknown_days
     FROM usage_daily d
     JOIN dim_project p ON p.project_id = d.project_id
     WHERE d.usage_day >= $from_day
@@ -22,7 +23,8 @@ SELECT
     used.user_id,
     coalesce(used.cloud_project_name, shares.cloud_project_name, '(unattributed)') AS cloud_project_name,
     sum(used.energy_kwh * coalesce(shares.share, 1)) AS energy_kwh,
-    sum(used.carbon_g * coalesce(shares.share, 1)) AS carbon_g
+    sum(used.carbon_g * coalesce(shares.share, 1)) AS carbon_g,
+    sum(used.unknown_days)::BIGINT AS unknown_days
 FROM used
 LEFT JOIN shares ON shares.user_id = used.user_id AND used.cloud_project_name IS NULL
 GROUP BY ALL

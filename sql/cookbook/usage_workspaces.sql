@@ -7,7 +7,8 @@ SELECT
     sum(d.busy_kwh + d.idle_kwh) AS energy_kwh,
     sum(d.busy_gCo2eq + d.idle_gCo2eq) AS carbon_g,
     100 * sum(d.busy_cpu_seconds_total) / nullif(sum(d.busy_cpu_seconds_total + d.idle_cpu_seconds_total), 0) AS busy_pct,
-    bool_or(d.is_estimated) AS is_estimated
+    bool_or(d.is_estimated) AS is_estimated,
+    count(*) - count(d.busy_kwh) AS unknown_days
 FROM usage_daily d
 JOIN dim_user u ON u.user_id = d.user_id
 JOIN dim_project p ON p.project_id = d.project_id

@@ -6,6 +6,7 @@ SELECT
     sum(busy_kwh + idle_kwh) AS energy_kwh,
     sum(busy_gCo2eq + idle_gCo2eq) AS carbon_g,
     count(*) AS hours,
+    count(*) - count(busy_kwh) AS unknown_hours,
     count(*) FILTER (intensity_source = 'actual') AS hours_with_measured_intensity
 FROM fact_usage
 WHERE scope = 'ada'

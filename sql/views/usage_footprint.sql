@@ -14,5 +14,6 @@ SELECT
     (totals.busy_gCo2eq + totals.idle_gCo2eq) * pue
         + (totals.busy_cpu_seconds_total + totals.idle_cpu_seconds_total) / 3600 * embodied_g_per_cpu_hour
         AS total_gCo2eq, -- both together
-    totals.is_estimated -- some of it is estimated by more than the power model
+    totals.is_estimated, -- some of it is estimated by more than the power model
+    totals.unknown_hours -- hours of which a part is unknown: they are in no figure here
 FROM main.usage_totals(scope, from_ts, to_ts) AS totals;

@@ -13,7 +13,9 @@ WITH sums AS (
         fsum(f.idle_kwh) AS idle_kwh,
         fsum(f.busy_gCo2eq) AS busy_g,
         fsum(f.idle_gCo2eq) AS idle_g,
-        bool_or(f.is_estimated) AS is_estimated
+        bool_or(f.is_estimated) AS is_estimated,
+        count(*) AS hours,
+        count(f.busy_kwh) AS known_hours
     FROM main.fact_usage AS f
     WHERE f.scope = CASE WHEN scope = 'group' THEN 'user' ELSE scope END
         AND f.ts >= main.utc(from_ts)
@@ -53,6 +55,8 @@ SELECT
     fsum(idle_g) AS idle_gCo2eq, -- carbon of idle CPUs
     (fsum(busy_g) + fsum(idle_g)) / nullif(fsum(busy_kwh) + fsum(idle_kwh), 0)
         AS weighted_intensity_gCo2eq_kwh, -- carbon / energy
-    bool_or(is_estimated) AS is_estimated -- some of it is estimated by more than the power model
+    bool_or(is_estimated) AS is_estimated, -- some of it is estimated by more than the power model
+    sum(hours)::BIGINT AS hours, -- hours with any use; of a group, those of each of its users
+    sum(hours - known_hours)::BIGINT AS unknown_hours -- of these, hours of which a part is unknown: they are in no figure here
 FROM named
 GROUP BY key, name;

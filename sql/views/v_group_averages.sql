@@ -13,7 +13,9 @@ SELECT
     favg(intensity_gCo2eq_kwh) AS avg_intensity_gCo2eq_kwh, -- carbon intensity, g CO2e per kWh, a window without use counting like any other
     fsum((busy_kwh + idle_kwh) * intensity_gCo2eq_kwh)
         / nullif(fsum(busy_kwh + idle_kwh) FILTER (intensity_gCo2eq_kwh IS NOT NULL), 0)
-        AS weighted_intensity_gCo2eq_kwh -- carbon intensity weighted by energy: carbon / energy
+        AS weighted_intensity_gCo2eq_kwh, -- carbon intensity weighted by energy: carbon / energy
+    count(*) AS hours, -- hours of its users with any use, those of each user counted for themselves
+    count(*) - count(f.busy_kwh) AS unknown_hours -- of these, hours of which a part is unknown: they are in no figure here
 FROM main.v_user_timeseries AS f
 JOIN main.dim_user AS u ON u.user_id = f.user_id
 LEFT JOIN main.dim_group AS g ON g.group_id = u.group_id

@@ -19,7 +19,9 @@ SELECT
     fsum(f.busy_kwh) AS busy_kwh, -- energy of busy CPUs, kWh
     fsum(f.idle_kwh) AS idle_kwh, -- energy of idle CPUs, kWh
     fsum(f.busy_gCo2eq) AS busy_gCo2eq, -- carbon of busy CPUs, g CO2e
-    fsum(f.idle_gCo2eq) AS idle_gCo2eq -- carbon of idle CPUs, g CO2e
+    fsum(f.idle_gCo2eq) AS idle_gCo2eq, -- carbon of idle CPUs, g CO2e
+    count(*) AS hours, -- hours of its users with any use, those of each user counted for themselves
+    count(*) - count(f.busy_kwh) AS unknown_hours -- of these, hours of which a part is unknown: they are in no figure here
 FROM main.v_user_timeseries AS f
 LEFT JOIN memberships AS h
     ON h.user_id = f.user_id

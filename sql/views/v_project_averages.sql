@@ -12,6 +12,8 @@ SELECT
     favg(intensity_gCo2eq_kwh) AS avg_intensity_gCo2eq_kwh, -- carbon intensity, g CO2e per kWh, a window without use counting like any other
     fsum((busy_kwh + idle_kwh) * intensity_gCo2eq_kwh)
         / nullif(fsum(busy_kwh + idle_kwh) FILTER (intensity_gCo2eq_kwh IS NOT NULL), 0)
-        AS weighted_intensity_gCo2eq_kwh -- carbon intensity weighted by energy: carbon / energy
+        AS weighted_intensity_gCo2eq_kwh, -- carbon intensity weighted by energy: carbon / energy
+    count(*) AS hours, -- hours with any use
+    count(*) - count(busy_kwh) AS unknown_hours -- of these, hours of which a part is unknown: they are in no figure here
 FROM main.v_project_timeseries
 GROUP BY project_id, cloud_project_name;

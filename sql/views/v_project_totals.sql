@@ -10,6 +10,8 @@ SELECT
     fsum(busy_kwh) AS busy_kwh, -- energy of busy CPUs, kWh
     fsum(idle_kwh) AS idle_kwh, -- energy of idle CPUs, kWh
     fsum(busy_gCo2eq) AS busy_gCo2eq, -- carbon of busy CPUs, g CO2e
-    fsum(idle_gCo2eq) AS idle_gCo2eq -- carbon of idle CPUs, g CO2e
+    fsum(idle_gCo2eq) AS idle_gCo2eq, -- carbon of idle CPUs, g CO2e
+    count(*) AS hours, -- hours with any use
+    count(*) - count(busy_kwh) AS unknown_hours -- of these, hours of which a part is unknown: they are in no figure here
 FROM main.v_project_timeseries
 GROUP BY project_id, cloud_project_name;

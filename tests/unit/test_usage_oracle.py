@@ -271,6 +271,7 @@ def land_hour(usage: UsageTables, hour: int) -> None:
 def usage() -> Iterator[UsageTables]:
     usage = UsageTables()
     land(usage, make_world(7, hosts=12))
+    usage.own_run("2026-01-20 05:00", 120, 50.0, cpus=None)  # nobody knows how many CPUs it has
     usage.build()
     yield usage
     usage.con.close()
@@ -279,6 +280,20 @@ def usage() -> Iterator[UsageTables]:
 @pytest.mark.parametrize("view", TWELVE)
 def test_the_twelve_views_agree_with_sqlite(usage: UsageTables, view: str) -> None:
     assert agree(usage, view) > 1
+
+
+def test_a_total_says_how_many_hours_it_lacks(usage: UsageTables) -> None:
+    """What is unknown of one host makes the sums of its hour unknown, and only those."""
+    ada = usage.row("SELECT * FROM usage_totals('ada', '2026-01-01', '2026-02-01')")
+    known = usage.row("SELECT sum(busy_kwh) AS kwh, count(busy_kwh) AS hours FROM v_ada_timeseries")
+    assert (ada["hours"], ada["unknown_hours"]) == (known["hours"] + 1, 1)
+    assert ada["busy_kwh"] == pytest.approx(known["kwh"], rel=1e-12)
+    lab = usage.row("SELECT * FROM usage_totals('machine', '2026-01-01', '2026-02-01') WHERE name = 'lab'")
+    assert (lab["hours"], lab["unknown_hours"], lab["busy_kwh"], lab["busy_cpu_seconds_total"]) == (1, 1, None, None)
+    found = usage.findings()
+    assert [found[name] for name in BLOCKING] == [[], [], [], []]
+    unknown = "hours with CPU time of a host whose number of CPUs is not known"
+    assert ("fact_usage", unknown, 1) in found["usage_attribution"]
 
 
 def test_the_worked_mean_of_intensities() -> None:
