@@ -37,7 +37,7 @@ def prometheus_command(
     project_label: Annotated[str, typer.Option(help="Label of the cloud project.")] = "cloud_project_name",
     machine_label: Annotated[str, typer.Option(help="Label of the machine.")] = "machine_name",
     host_label: Annotated[str, typer.Option(help="Label of the host; else it is taken from the instance.")] = "host",
-    country_label: Annotated[str, typer.Option(help="Label of the country whose grid feeds the host.")] = "country_code",
+    country_label: Annotated[str, typer.Option(help="Label of the country of the host.")] = "country_code",
     country: Annotated[str | None, typer.Option(help="Country of hosts without that label: ISO 3166, e.g. GB.")] = None,
     again: AgainOption = False,
     landing: LandingOption = None,

@@ -83,7 +83,6 @@ WORKSPACES = Dataset(
         optional("deleted_at", TS, "When it was deleted"),
         optional("tags_json", T, "JSON of its tags"),
     ),
-    newest_wins=True,
 )
 
 DIRECTORY_KINDS: Final = ("group", "user", "project", "machine", "user_project", "project_machine")

@@ -75,7 +75,7 @@ class Usage(ABC):
     # What lands
 
     def windows(self, host: str, start: str, *busy_idle: tuple[float, float], **values: Any) -> None:
-        """Windows of a host in a row, each with its busy and idle CPU seconds; of an hour, in GB, unless said otherwise."""
+        """Windows of a host in a row, with busy and idle CPU seconds; of an hour, in GB, unless said otherwise."""
         window_s = values.pop("window_s", 3600)
         first = at(start).timestamp()
         rows = [
