@@ -193,7 +193,10 @@ def lineage(
 
 @app.command()
 def evidence(
-    what: Annotated[list[str], typer.Argument(metavar="RUN… | verify FILE", help="Runs by their ids; or a bundle.")],
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN… | verify FILE", help="Runs, as `alems lineage` knows them; or a bundle."),
+    ],
     out_file: Annotated[Path | None, typer.Option("--out", help="ZIP file to write.")] = None,
     warehouse: WarehouseOption = None,
 ) -> None:

@@ -28,7 +28,7 @@ from alems_pipeline.sql_files import SQL_ROOT, SqlFile
 from alems_pipeline.warehouse import Warehouse
 from collectors.contract import CONTRACT_VERSION
 
-FORMAT: Final = "alems-evidence/1"
+FORMAT: Final = "alems-evidence/2"
 MANIFEST: Final = "manifest.json"
 FIGURES: Final = "figures.json"
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # ZIP's own first day: the time of every member
@@ -38,16 +38,49 @@ MAX_TEXT_BYTES: Final = 64 << 20  # of the manifest and the figures
 EQUAL: Final = 1e-12
 """Relative difference up to which two floats are one figure: the last digits of a sum depend on its order."""
 
-TABLES: Final = {
-    "runs": ("run_id",),
-    "run_energy": ("run_id",),
-    "run_telemetry": ("run_id",),
-    "run_grid_factors": ("run_id",),
-    "event_energy": ("run_id",),
-    "orchestration_tax_summary": ("linear_run_id", "agentic_run_id"),
-}
-"""Tables whose rows are the figures of a run, and their columns that name it."""
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A table whose rows are figures of runs: the columns that name the run, and those that tell its rows apart."""
+
+    runs: tuple[str, ...]
+    key: tuple[str, ...]
+
+
+TABLES: Final[dict[str, dict[str, Figure]]] = {
+    "main": {
+        "runs": Figure(("run_id",), ("run_id",)),
+        "run_energy": Figure(("run_id",), ("run_id",)),
+        "run_telemetry": Figure(("run_id",), ("run_id",)),
+        "run_grid_factors": Figure(("run_id",), ("run_id",)),
+        "event_energy": Figure(("run_id",), ("event_id",)),
+        "orchestration_tax_summary": Figure(("linear_run_id", "agentic_run_id"), ("linear_run_id", "agentic_run_id")),
+    },
+    "mlflow": {
+        "runs": Figure(("run_uuid",), ("run_uuid",)),
+        "params": Figure(("run_uuid",), ("run_uuid", "key")),
+        "latest_metrics": Figure(("run_uuid",), ("run_uuid", "key")),
+    },
+    "rcdb": {
+        "runs": Figure(("number",), ("number",)),
+        "conditions": Figure(("run_number",), ("run_number", "condition_type_id")),
+    },
+    "inference": {
+        "workflow_runs": Figure(("workflow_run_id",), ("workflow_run_id",)),
+        "benchmark_results": Figure(("workflow_run_id",), ("workflow_run_id", "config_id", "isl", "osl", "conc")),
+        "eval_results": Figure(("workflow_run_id",), ("workflow_run_id", "config_id", "task", "isl", "osl", "conc")),
+    },
+}
+"""What the figures of a run are, by the schema of its system: `main` for measured runs; of a further store, as
+mlflow_lab, as of the first."""
+
+_OF_ALL_RUNS: Final = {
+    "mlflow": ("mlflow_alembic_version", "mlflow_removed", "mlflow_imports"),
+    "rcdb": ("rcdb_schema_versions", "rcdb_condition_types"),
+}
+"""Small datasets that say something of all runs of such stores: which there are, what is gone, what names mean."""
+
+_SCHEMA: Final = re.compile(r"(main|inference|(?:mlflow|rcdb)(?:_[a-z0-9_]{1,41})?)")
 _PLACE: Final = re.compile(
     r"landing/[a-z_]+/date=\d{4}-\d{2}-\d{2}/[^/\\\x00-\x1f]+\.parquet"
     r"|sql/[a-z]+/[\w.]+\.(sql|csv)|manifest\.json|figures\.json"
@@ -55,6 +88,8 @@ _PLACE: Final = re.compile(
 
 Json = Any
 Figures = dict[str, list[dict[str, Json]]]
+Runs = dict[str, list[str]]
+"""Schema -> the runs of it, by their ids there."""
 
 
 class NoEvidence(RuntimeError):
@@ -65,7 +100,7 @@ class NoEvidence(RuntimeError):
 class Verdict:
     """What was found wrong with a bundle; nothing means equal."""
 
-    runs: list[int] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -80,23 +115,23 @@ class Verdict:
 
 
 def bundle(warehouse: Warehouse, con: duckdb.DuckDBPyConnection, runs: Sequence[str], out: Path) -> list[str]:
-    """Write the evidence for measured runs, given by run_id or by the MLflow run that each measured.
+    """Write the evidence for runs, given by their ids in the lineage; of a tracked run also for what it measured.
 
     Returns the landing files in it. Raises NoEvidence, OSError.
     """
-    run_ids = sorted({_run_id(con, run) for run in runs})
-    paths = _landing_files(con, run_ids)
+    named = _named(con, runs)
+    paths = _landing_files(con, named)
     members: dict[str, bytes | Path] = {f"landing/{path}": warehouse.landing / path for path in paths}
     for path in paths:
         if not (warehouse.landing / path).is_file():
             raise NoEvidence(f"{warehouse.landing / path}: gone; bring it back, then give evidence")
-    members |= {name: text.encode() for name, text in _sources().items()}
-    members[FIGURES] = _json(_figures(con, run_ids))
+    members |= {name: text.encode() for name, text in _sources(named).items()}
+    members[FIGURES] = _json(_figures(con, named))
     described = {name: _described(source) for name, source in sorted(members.items())}
     n_bytes = sum(int(one["bytes"]) for one in described.values())
     if n_bytes > MAX_BYTES:
         raise NoEvidence(f"{out}: would have {n_bytes} bytes, a bundle at most {MAX_BYTES}; give fewer runs at once")
-    manifest = {"format": FORMAT, "runs": run_ids, "versions": _versions(), "files": described}
+    manifest = {"format": FORMAT, "runs": named, "versions": _versions(), "files": described}
     part = out.with_name(out.name + ".part")
     try:
         with part.open("wb") as file:
@@ -107,27 +142,41 @@ def bundle(warehouse: Warehouse, con: duckdb.DuckDBPyConnection, runs: Sequence[
     return paths
 
 
-def _run_id(con: duckdb.DuckDBPyConnection, run: str) -> int:
-    rows = con.execute(
-        "SELECT run_id FROM main.runs WHERE run_id = try_cast(? AS BIGINT) UNION "
-        "SELECT r.run_id FROM main.lineage_edges AS e JOIN main.runs AS r ON r.run_id::VARCHAR = e.source_id "
-        "WHERE e.relation = 'measured' AND e.target_id = ?",
-        [run, run],
-    ).fetchall()
-    if len(rows) != 1:
-        raise NoEvidence(
-            f"{run}: {len(rows) or 'no'} measured run(s) have this id; give one of `SELECT run_id FROM runs`"
-        )
-    return int(rows[0][0])
+def _named(con: duckdb.DuckDBPyConnection, runs: Sequence[str]) -> Runs:
+    """The runs of those ids, by schema. Raises NoEvidence."""
+    named: dict[str, set[str]] = {}
+    for run in runs:
+        rows = con.execute(
+            """
+            SELECT 'main', run_id::VARCHAR FROM main.runs WHERE run_id = try_cast($run AS BIGINT)
+            UNION
+            SELECT store, run_uuid FROM main.tracked_runs WHERE run_uuid = $run
+            UNION
+            SELECT 'main', run_id::VARCHAR FROM main.tracked_measurements WHERE run_uuid = $run
+            UNION
+            SELECT schema_name, number::VARCHAR FROM stage.rcdb_runs WHERE schema_name || ':' || number = $run
+            UNION
+            SELECT 'inference', workflow_run_id::VARCHAR FROM inference.workflow_runs
+            WHERE 'inference:' || workflow_run_id = $run
+            """,
+            {"run": run},
+        ).fetchall()
+        if not rows:
+            raise NoEvidence(
+                f'{run}: no run that has figures; `alems sql "SELECT id, label FROM v_run_lineage"` lists the runs'
+            )
+        for schema, id_ in rows:
+            named.setdefault(schema, set()).add(id_)
+    return {schema: sorted(ids) for schema, ids in sorted(named.items())}
 
 
-def _landing_files(con: duckdb.DuckDBPyConnection, run_ids: Sequence[int]) -> list[str]:
-    """All that the runs, and the runs that they are paired with, were made from; and the records of the other runs of
-    their experiments, by which runs are numbered and paired."""
+def _landing_files(con: duckdb.DuckDBPyConnection, named: Runs) -> list[str]:
+    """All that the runs were made from; of measured runs also what those that they are paired with were made from, and
+    the records of the other runs of their experiments, by which runs are numbered and paired."""
     rows = con.execute(
         """
         WITH wanted AS (
-            SELECT unnest(?::BIGINT[]) AS run_id
+            SELECT unnest($measured::BIGINT[]) AS run_id
         ),
         paired AS (
             SELECT run_id FROM wanted
@@ -139,27 +188,65 @@ def _landing_files(con: duckdb.DuckDBPyConnection, run_ids: Sequence[int]) -> li
             SELECT run_id FROM main.runs WHERE exp_id IN (SELECT exp_id FROM main.runs WHERE run_id IN (FROM wanted))
         )
         SELECT unnest(landing_files) AS path FROM main.v_run_lineage
-        WHERE id IN (SELECT run_id::VARCHAR FROM paired)
+        WHERE id IN (SELECT run_id::VARCHAR FROM paired) OR list_contains($others, id)
         UNION
         SELECT source_id FROM main.lineage_edges
         WHERE relation = 'runs' AND target_kind = 'run' AND target_id IN (SELECT run_id::VARCHAR FROM siblings)
+        UNION
+        SELECT path FROM ops.landing_files WHERE status = 'accepted' AND list_contains($of_all, dataset)
         ORDER BY path
         """,
-        [list(run_ids)],
+        {
+            "measured": [int(id_) for id_ in named.get("main", [])],
+            "others": [_node(schema, id_) for schema, ids in named.items() if schema != "main" for id_ in ids],
+            "of_all": [dataset for schema in named for dataset in _OF_ALL_RUNS.get(_family(schema), ())],
+        },
     ).fetchall()
     return [path for (path,) in rows]
 
 
-def _figures(con: duckdb.DuckDBPyConnection, run_ids: Sequence[int]) -> Figures:
+def _family(schema: str) -> str:
+    """The schema of the first store of its kind."""
+    return schema.partition("_")[0]
+
+
+def _node(schema: str, id_: str) -> str:
+    """The id of a run in the lineage."""
+    return id_ if _family(schema) in ("main", "mlflow") else f"{schema}:{id_}"
+
+
+def _figures(con: duckdb.DuckDBPyConnection, named: Runs) -> Figures:
     figures: Figures = {}
-    for table, keys in TABLES.items():
-        named = " OR ".join(f"list_contains(?::BIGINT[], {key})" for key in keys)
-        result = con.execute(f"SELECT * FROM main.{table} WHERE {named} ORDER BY ALL", [list(run_ids)] * len(keys))
-        names = [column[0] for column in result.description or ()]
-        figures[table] = [
-            {name: _plain(value) for name, value in zip(names, row, strict=True)} for row in result.fetchall()
-        ]
+    for schema, ids in named.items():
+        present = {
+            table
+            for (table,) in con.execute(
+                "SELECT DISTINCT table_name FROM duckdb_columns() WHERE schema_name = ?", [schema]
+            ).fetchall()
+        }
+        for table, figure in TABLES[_family(schema)].items():
+            if table not in present:
+                continue
+            of_runs = " OR ".join(f"list_contains(?, {column}::VARCHAR)" for column in figure.runs)
+            result = con.execute(
+                f"SELECT * FROM {schema}.{table} WHERE {of_runs} ORDER BY ALL", [ids] * len(figure.runs)
+            )
+            names = [column[0] for column in result.description or ()]
+            figures[_shown_table(schema, table)] = [
+                {name: _plain(value) for name, value in zip(names, row, strict=True)} for row in result.fetchall()
+            ]
     return figures
+
+
+def _shown_table(schema: str, table: str) -> str:
+    return table if schema == "main" else f"{schema}.{table}"
+
+
+def _figure_of(shown: str) -> Figure | None:
+    """What a table's rows are, by the name that it has in a bundle."""
+    schema, _, table = shown.rpartition(".")
+    schema = schema or "main"
+    return TABLES[_family(schema)].get(table) if _SCHEMA.fullmatch(schema) else None
 
 
 def _plain(value: object) -> Json:
@@ -167,15 +254,17 @@ def _plain(value: object) -> Json:
         return value.isoformat()
     if isinstance(value, list):
         return [_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has neither infinity nor NaN
     return value
 
 
-def _files_needed() -> list[SqlFile]:
+def _files_needed(named: Runs) -> list[SqlFile]:
     """The tables of the figures and all that they are made from, in the order of making."""
     files = [file for layer in ("day", "core", "marts") for file in sql_files.layer_files(layer)]
     by_name = {file.qualified_name: file for file in files}
     needed: set[str] = set()
-    open_: list[str] = [f"main.{table}" for table in TABLES]
+    open_ = [f"{family}.{table}" for family in {_family(schema) for schema in named} for table in TABLES[family]]
     while open_:
         name = open_.pop()
         if name in by_name and name not in needed:
@@ -184,10 +273,13 @@ def _files_needed() -> list[SqlFile]:
     return [file for file in files if file.qualified_name in needed]
 
 
-def _sources() -> dict[str, str]:
+def _sources(named: Runs) -> dict[str, str]:
     """The SQL that made the figures, and the registries that it reads, by their place in the bundle."""
     sources = {}
-    paths = [*(file.path for file in _files_needed()), *sorted((SQL_ROOT / "ddl").glob("*.sql"))]
+    files = _files_needed(named)
+    for name in {name for file in files for name in file.made_by if name.startswith("sql/registry/")}:
+        sources[name] = (SQL_ROOT.parent / name).read_text()
+    paths = [*(file.path for file in files), *sorted((SQL_ROOT / "ddl").glob("*.sql"))]
     for path in paths:
         text = path.read_text()
         sources[f"sql/{path.parent.name}/{path.name}"] = text
@@ -248,7 +340,8 @@ def verify(path: Path, on_step: Callable[[str], None] = lambda step: None) -> Ve
         _hold_to_archive(path, members, verdict)
     if verdict.damage:
         return verdict
-    verdict.runs = manifest["runs"]
+    named: Runs = manifest["runs"]
+    verdict.runs = [_node(schema, id_) for schema, ids in named.items() for id_ in ids]
     verdict.notes = [
         f"made by {name} {theirs}, computed anew by {ours}"
         for name, ours in _versions().items()
@@ -257,13 +350,13 @@ def verify(path: Path, on_step: Callable[[str], None] = lambda step: None) -> Ve
     if manifest["versions"].get("table_code") == _versions()["table_code"]:
         verdict.damage += [
             f"{name}: not the SQL of its version"
-            for name, text in _sources().items()
+            for name, text in _sources(named).items()
             if members.get(name) != text.encode()
         ]
     if verdict.damage:
         return verdict
     on_step("figures")
-    computed = _computed_anew(members, verdict.runs)
+    computed = _computed_anew(members, named)
     verdict.differences = _differences(figures, computed)
     verdict.n_figures = sum(len(row) for rows in figures.values() for row in rows)
     return verdict
@@ -334,8 +427,9 @@ def _parsed(path: Path, members: Mapping[str, bytes], verdict: Verdict) -> tuple
 def _is_manifest(manifest: Mapping[str, Json]) -> bool:
     runs, files, versions = (manifest.get(name) for name in ("runs", "files", "versions"))
     return (
-        isinstance(runs, list)
-        and all(type(run) is int and abs(run) < 2**63 for run in runs)
+        isinstance(runs, dict)
+        and all(_SCHEMA.fullmatch(schema) and isinstance(ids, list) for schema, ids in runs.items())
+        and all(type(id_) is str for ids in runs.values() for id_ in ids)
         and isinstance(versions, dict)
         and isinstance(files, dict)
         and all(isinstance(one, dict) and {"bytes", "sha256"} <= one.keys() for one in files.values())
@@ -345,7 +439,7 @@ def _is_manifest(manifest: Mapping[str, Json]) -> bool:
 def _are_figures(figures: Json) -> bool:
     return (
         isinstance(figures, dict)
-        and figures.keys() <= TABLES.keys()
+        and all(map(_figure_of, figures))
         and all(isinstance(rows, list) and all(isinstance(row, dict) for row in rows) for rows in figures.values())
     )
 
@@ -378,7 +472,7 @@ def _hold_to_archive(path: Path, members: Mapping[str, bytes], verdict: Verdict)
     verdict.damage.append(f"byte {at}, {place}: not as it was written")
 
 
-def _computed_anew(members: Mapping[str, bytes], run_ids: Sequence[int]) -> Figures:
+def _computed_anew(members: Mapping[str, bytes], named: Runs) -> Figures:
     """The figures from the landing files alone, in a warehouse that is made for it."""
     with tempfile.TemporaryDirectory(prefix="alems-evidence-") as folder:
         warehouse = Warehouse(folder)
@@ -391,14 +485,14 @@ def _computed_anew(members: Mapping[str, bytes], run_ids: Sequence[int]) -> Figu
             plan = build.plan(warehouse, con)
         build.build_days(warehouse, plan.days)
         with warehouse.write() as con:
-            build.build_tables(con, warehouse, [file for file in _files_needed() if file.layer != "day"])
-            return _figures(con, run_ids)
+            build.build_tables(con, warehouse, [file for file in _files_needed(named) if file.layer != "day"])
+            return _figures(con, named)
 
 
 def _differences(given: Figures, computed: Figures) -> list[str]:
     """What differs, a line per figure. Equal are equal values, and floats but for their last digits."""
     found = []
-    for table in TABLES:
+    for table in sorted(given.keys() | computed.keys(), key=_place_of):
         ours, theirs = (_by_key(rows.get(table, []), table) for rows in (computed, given))
         if (n_twice := len(given.get(table, [])) - len(theirs)) > 0:
             found.append(f"{table}: {n_twice} more row(s) in the bundle than there are keys")
@@ -415,8 +509,15 @@ def _differences(given: Figures, computed: Figures) -> list[str]:
 
 
 def _by_key(rows: Iterable[dict[str, Json]], table: str) -> dict[str, dict[str, Json]]:
-    names = ("event_id",) if table == "event_energy" else TABLES[table]
-    return {" and ".join(str(row.get(name)) for name in names): row for row in rows}
+    figure = _figure_of(table)
+    assert figure is not None, "the form of a bundle has been checked"
+    return {" and ".join(str(row.get(name)) for name in figure.key): row for row in rows}
+
+
+def _place_of(table: str) -> tuple[str, int]:
+    """By system, and there in the order of TABLES."""
+    schema, _, name = table.rpartition(".")
+    return schema, list(TABLES[_family(schema or "main")]).index(name)
 
 
 def _equal(one: Json, other: Json) -> bool:

@@ -65,7 +65,7 @@ def test_it_holds_the_files_the_sql_and_the_figures(
     made: Path, members: Members, example_home: Path, run_id: int
 ) -> None:
     manifest, figures = json.loads(members["manifest.json"]), json.loads(members["figures.json"])
-    assert manifest["runs"] == [run_id]
+    assert manifest["runs"] == {"main": [str(run_id)]}
     assert manifest["versions"]["duckdb"] and manifest["versions"]["table_code"]
     landing = {name for name in members if name.startswith("landing/")}
     with Warehouse(example_home).read() as con:
@@ -250,7 +250,7 @@ def test_the_command_says_what_it_lacks(
     example_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments, reason in (
-        (["1", "--out", str(tmp_path / "x.zip")], "no measured run(s) have this id"),
+        (["1", "--out", str(tmp_path / "x.zip")], "1: no run that has figures"),
         (["1"], "Give --out FILE.zip"),
         (["verify"], "give one bundle"),
         (["verify", str(tmp_path / "none.zip")], "No such file"),

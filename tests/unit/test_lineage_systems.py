@@ -1,6 +1,8 @@
 """The lineage of what other systems recorded: MLflow, RCDB, serving benchmarks; and of runs that name each other."""
 
 import json
+import sys
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from alems_pipeline.evidence import NoEvidence, bundle, verify
 from alems_pipeline.lineage import events, run_uuid
 from alems_pipeline.warehouse import Warehouse
 from collectors import contract
@@ -77,6 +80,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     drop(home, "mlflow_model_versions", STORE | version)
     drop(home, "mlflow_model_versions", STORE | version | LAB | {"run_id": LATER, "source": "x"})
     drop(home, "rcdb_runs", {"schema_name": "rcdb", "recorded_at": NOW, "number": 42, "started": NOW})
+    kind = {"schema_name": "rcdb", "recorded_at": NOW, "source_system": "rcdb", "value_type": "float"}
+    drop(home, "rcdb_condition_types", kind | {"type_id": 3, "name": "beam_current"})
+    value = {"condition_id": 9, "condition_type_id": 3, "float_value": 1.5}
+    drop(home, "rcdb_conditions", {"schema_name": "rcdb", "recorded_at": NOW, "run_number": 42, **value})
+    metric = {"key": "accuracy", "timestamp": 1, "step": 0, "is_nan": False}
+    for value_ in (0.5, sys.float_info.max):
+        drop(home, "mlflow_metrics", LAB | metric | {"run_uuid": ELSEWHERE, "value": value_})
+    drop(home, "mlflow_params", LAB | {"run_uuid": ELSEWHERE, "key": "lr", "value": "it's 0.1"})
     drop(home, "rcdb_file_contents", {"recorded_at": NOW, "sha256": "s", "content": "a = 1"})
     file = {"schema_name": "rcdb", "recorded_at": NOW, "file_id": 1, "path": "/etc/a.conf", "importance": 0}
     drop(home, "rcdb_files", file | {"sha256": "s", "content_sha256": "s"})
@@ -146,6 +157,7 @@ def test_runs_that_name_each_other_against_time_make_no_circle(con: duckdb.DuckD
 def test_a_run_of_rcdb_has_its_files(con: duckdb.DuckDBPyConnection) -> None:
     assert steps(con, "run", "rcdb:42", "up") == {
         ("rcdb_runs", "landing_file", "rcdb_runs"),
+        ("rcdb_conditions", "landing_file", "rcdb_conditions"),
         ("file of", "artifact", "rcdb:file:1"),
     }
 
@@ -188,3 +200,30 @@ def test_an_event_has_the_end_and_the_parent_of_its_run_whatever_store_it_is_of(
     }
     [*_, alone] = events(con, ELSEWHERE)
     assert alone == told[ELSEWHERE], "also when it is asked for alone"
+
+
+def test_runs_of_every_system_have_evidence(home: Path, con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    [(benchmark,)] = con.execute("SELECT id FROM v_run_lineage WHERE system = 'inference'").fetchall()
+    runs = [ELSEWHERE, PARENT, "rcdb:42", benchmark]
+    paths = bundle(Warehouse(home), con, runs, tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        figures = json.loads(archive.read("figures.json"))
+        names = archive.namelist()
+    [accuracy] = figures["mlflow_lab.latest_metrics"]
+    assert (accuracy["key"], accuracy["value"], accuracy["run_uuid"]) == ("accuracy", "inf", ELSEWHERE)
+    assert [row["value"] for row in figures["mlflow_lab.params"]] == ["it's 0.1"]
+    assert [row["run_uuid"] for row in figures["mlflow.runs"]] == [PARENT]
+    assert [row["float_value"] for row in figures["rcdb.conditions"]] == [1.5]
+    assert len(figures["inference.benchmark_results"]) == 1
+    assert {"sql/core/mlflow.latest_metrics.sql", "sql/core/benchmark_results.sql", "sql/registry/models.csv"} <= set(
+        names
+    )
+    assert not [path for path in paths if path.startswith("energy_samples")]
+    verdict = verify(tmp_path / "all.zip")
+    assert (verdict.damage, verdict.differences, len(verdict.runs)) == ([], [], 4)
+    for run in runs:
+        bundle(Warehouse(home), con, [run], tmp_path / "one.zip")
+        verdict = verify(tmp_path / "one.zip")
+        assert (verdict.is_equal, verdict.runs, verdict.n_figures > 0) == (True, [run], True)
+    with pytest.raises(NoEvidence, match="no run that has figures"):
+        bundle(Warehouse(home), con, ["rcdb:43"], tmp_path / "none.zip")
