@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def inferencex_command(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, folders, ZIPs, also ZIPs in ZIPs.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, folders, ZIPs, tars, also within ZIPs.")],
     run_id: Annotated[int | None, typer.Option(min=1, max=2**62, help="The workflow run's id at GitHub.")] = None,
     attempt: Annotated[int | None, typer.Option(min=1, max=10_000, help="Its attempt.")] = None,
     date: Annotated[

@@ -1,13 +1,15 @@
-"""The files of CI artifacts: files, folders, ZIPs, and ZIPs in ZIPs, read within limits and never unpacked to a disk.
+"""The files of CI artifacts: files, folders, ZIPs, tars and ZIPs in ZIPs, read within limits, never unpacked to a disk.
 
-Whoever wrote them may be careless or hostile: a ZIP that inflates without end, a member whose path climbs out, a link,
-a member that stands twice. Each is refused with its reason, and the others are read.
+Whoever wrote them may be careless or hostile: an archive that inflates without end, a member whose path climbs out, a
+link, a member that stands twice. Each is refused with its reason, and the others are read.
 """
 
+import gzip
 import io
 import os
 import stat
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -22,6 +24,8 @@ END_RECORD: Final = struct.Struct("<4s4H2LH")  # of a ZIP: signature, four count
 ZIP64_LOCATOR_BYTES: Final = 20
 LONGEST_COMMENT: Final = 65_535
 DIRECTORY_ENTRY_BYTES: Final = 512  # of a ZIP's directory: 46 and the name; a path of CI is far shorter
+TAR_SUFFIXES: Final = (".tar.gz", ".tgz", ".tar")
+UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Refuse = Callable[[str, str], None]
 """Told the path and the reason of what is not read."""
@@ -29,17 +33,18 @@ Refuse = Callable[[str, str], None]
 ZIP_ERRORS: Final = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, struct.error,
 )  # fmt: skip
+TAR_ERRORS: Final = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What is read at most; anything beyond is refused."""
 
-    members: int = 10_000  # files in one ZIP
-    depth: int = 4  # ZIPs in ZIPs
+    members: int = 10_000  # files in one archive
+    depth: int = 4  # archives in archives
     folders: int = 64  # folders in folders
     document_bytes: int = 32 * MIB  # one JSON file or log: parsed, it takes a multiple of that
-    zip_bytes: int = 512 * MIB  # one ZIP in a ZIP
+    zip_bytes: int = 512 * MIB  # one archive in an archive, and one tar, inflated
     total_bytes: int = 4096 * MIB  # of all that one path holds, inflated
     ratio: int = 200  # inflated / compressed, of members above ratio_from_bytes
     ratio_from_bytes: int = 4 * MIB
@@ -72,7 +77,7 @@ class ArtifactFiles:
 
     def documents(self) -> Iterator[Document]:
         """All files with one of `suffixes`, a folder's own files before its folders. Raises OSError for the root."""
-        modified = datetime.fromtimestamp(self.root.stat().st_mtime, UTC)
+        modified = _modified(self.root.stat())
         if self.root.is_dir():
             yield from self._of_folder(self.root, PurePosixPath(), 0)
         else:
@@ -92,7 +97,7 @@ class ArtifactFiles:
             inner = path / printable(entry.name)
             try:
                 self._check_entry(entry)
-                modified = datetime.fromtimestamp(entry.stat().st_mtime, UTC)
+                modified = _modified(entry.stat())
             except (_Refused, OSError) as reason:
                 self.refuse(str(inner), str(reason))
                 continue
@@ -111,26 +116,33 @@ class ArtifactFiles:
             raise _Refused("no regular file; only files are read")
 
     def _of_file(self, file: Path, path: PurePosixPath, modified: datetime) -> Iterator[Document]:
-        kind = path.suffix.lower()
-        if kind == ".zip":
-            try:
-                with file.open("rb") as content:
-                    yield from self._of_zip(content, path, modified, 1)
-            except OSError as error:
-                self.refuse(str(path), f"not readable: {error.strerror or error}; copy it again")
-        elif kind not in self.suffixes:
+        kind = _kind(path)
+        if kind not in _ARCHIVES and kind not in self.suffixes:
             self.n_others += 1
-        else:
-            try:
-                with file.open("rb") as content:
+            return
+        try:
+            with file.open("rb") as content:
+                if kind in _ARCHIVES:
+                    yield from self._of_archive(content, path, modified, 1)
+                else:
                     yield Document(path, self._read(content, self.limits.document_bytes), modified)
-            except (_Refused, OSError) as reason:
-                self.refuse(str(path), str(reason))
+        except _Refused as reason:
+            self.refuse(str(path), str(reason))
+        except OSError as error:
+            self.refuse(str(path), f"not readable: {error.strerror or error}; copy it again")
+
+    def _of_archive(
+        self, content: IO[bytes], path: PurePosixPath, modified: datetime, depth: int
+    ) -> Iterator[Document]:
+        if depth > self.limits.depth:
+            self.refuse(str(path), f"more than {self.limits.depth} archives deep; unpack the outer ones")
+        elif _kind(path) == ".zip":
+            yield from self._of_zip(content, path, modified, depth)
+        else:
+            yield from self._of_tar(content, path, modified, depth)
 
     def _of_zip(self, content: IO[bytes], path: PurePosixPath, modified: datetime, depth: int) -> Iterator[Document]:
         try:
-            if depth > self.limits.depth:
-                raise _Refused(f"more than {self.limits.depth} ZIPs deep; unpack the outer ones")
             self._check_directory(content)
             with zipfile.ZipFile(content) as archive:
                 if len(archive.infolist()) > self.limits.members:  # the end record may say less
@@ -148,23 +160,78 @@ class ArtifactFiles:
         members = [member for member in archive.infolist() if not member.is_dir()]
         for member in sorted(members, key=self._member_order):
             inner = path / printable(member.filename).lstrip("/")
-            kind = inner.suffix.lower()
+            kind = _kind(inner)
             try:
-                _check_member(member, seen)
-                if kind != ".zip" and kind not in self.suffixes:
+                _check_zip_member(member, seen)
+                if kind not in _ARCHIVES and kind not in self.suffixes:
                     self.n_others += 1
                     continue
-                data = self._inflate(archive, member, is_zip=kind == ".zip")
+                data = self._inflate(archive, member, is_archive=kind in _ARCHIVES)
             except _Refused as reason:
                 self.refuse(str(inner), str(reason))
                 continue
             except ZIP_ERRORS as error:
                 self.refuse(str(inner), f"damaged in its ZIP ({_short(error)}); fetch the ZIP again")
                 continue
-            if kind == ".zip":
-                yield from self._of_zip(io.BytesIO(data), inner, modified, depth + 1)
-            else:
-                yield Document(inner, data, modified)
+            yield from self._of_member(inner, data, modified, depth)
+
+    def _of_member(self, path: PurePosixPath, data: bytes, modified: datetime, depth: int) -> Iterator[Document]:
+        if _kind(path) in _ARCHIVES:
+            yield from self._of_archive(io.BytesIO(data), path, modified, depth + 1)
+        else:
+            yield Document(path, data, modified)
+
+    def _of_tar(self, content: IO[bytes], path: PurePosixPath, modified: datetime, depth: int) -> Iterator[Document]:
+        try:
+            data = self._whole_tar(content, path)
+            with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+                yield from self._of_tar_members(archive, path, modified, depth)
+                # A header that cannot be read ends the listing like the end itself, which is a block of zeros.
+                if data[archive.offset : archive.offset + tarfile.BLOCKSIZE] != bytes(tarfile.BLOCKSIZE):
+                    raise _Refused("a tar without its end; it is truncated or damaged, fetch it again")
+        except _Refused as reason:
+            self.refuse(str(path), str(reason))
+        except TAR_ERRORS as error:
+            self.refuse(str(path), f"no readable tar ({_short(error)}); it is truncated or damaged, fetch it again")
+
+    def _of_tar_members(
+        self, archive: tarfile.TarFile, path: PurePosixPath, modified: datetime, depth: int
+    ) -> Iterator[Document]:
+        seen: set[str] = set()
+        for n, member in enumerate(archive):
+            if n >= self.limits.members:
+                raise _Refused(f"more than {self.limits.members} members; give it in parts")
+            if member.isdir():
+                continue
+            inner = path / printable(member.name).lstrip("/")
+            kind = _kind(inner)
+            try:
+                _check_name(member.name, seen)
+                if not member.isreg() or member.issparse():
+                    raise _Refused("a link or no regular file in a tar; only files are read")
+                if kind not in _ARCHIVES and kind not in self.suffixes:
+                    self.n_others += 1
+                    continue
+                file = archive.extractfile(member)
+                assert file is not None  # only of what is no regular file
+                data = file.read(self.limits.document_bytes + 1)
+                if len(data) > self.limits.document_bytes:
+                    raise _Refused(f"more than {self.limits.document_bytes:,} bytes; give it in parts")
+            except _Refused as reason:
+                self.refuse(str(inner), str(reason))
+                continue
+            yield from self._of_member(inner, data, modified, depth)
+
+    def _whole_tar(self, content: IO[bytes], path: PurePosixPath) -> bytes:
+        """A tar's bytes, inflated where it is packed. Raises _Refused, and what TAR_ERRORS lists."""
+        if _kind(path) == ".tar":
+            return self._read(content, self.limits.zip_bytes)
+        packed = content.seek(0, io.SEEK_END)
+        content.seek(0)
+        most = max(self.limits.ratio_from_bytes, packed * self.limits.ratio)
+        with gzip.GzipFile(fileobj=content) as inflated:
+            data = self._read(inflated, self.limits.zip_bytes, most)
+        return data
 
     def _member_order(self, member: zipfile.ZipInfo) -> tuple[str, bool, str]:
         folder, _, name = member.filename.rpartition("/")
@@ -188,8 +255,8 @@ class ArtifactFiles:
         if members > self.limits.members or directory_bytes > self.limits.members * DIRECTORY_ENTRY_BYTES:
             raise _Refused(f"{members} members, more than {self.limits.members}; give it in parts")
 
-    def _inflate(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, is_zip: bool) -> bytes:
-        limit = self.limits.zip_bytes if is_zip else self.limits.document_bytes
+    def _inflate(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, is_archive: bool) -> bytes:
+        limit = self.limits.zip_bytes if is_archive else self.limits.document_bytes
         ratio = member.file_size / max(member.compress_size, 1)
         if member.file_size > limit:
             raise _Refused(f"{member.file_size:,} bytes, more than {limit:,}; give it in parts")
@@ -198,9 +265,12 @@ class ArtifactFiles:
         with archive.open(member) as content:
             return self._read(content, limit)
 
-    def _read(self, content: IO[bytes], limit: int) -> bytes:
+    def _read(self, content: IO[bytes] | gzip.GzipFile, limit: int, most: int | None = None) -> bytes:
+        """All bytes; refused above `limit`, above `most`, which only a bomb has, and above what is left in all."""
         left = self.limits.total_bytes - self.n_bytes
-        data = content.read(min(limit, left) + 1)
+        data = content.read(min(limit, left, limit if most is None else most) + 1)
+        if most is not None and len(data) > most:
+            raise _Refused(f"inflates more than {self.limits.ratio} times; a bomb is not read")
         if len(data) > left:
             raise _Refused(f"more than {self.limits.total_bytes:,} bytes in one path; give it in parts")
         if len(data) > limit:
@@ -209,11 +279,25 @@ class ArtifactFiles:
         return data
 
 
-def _check_member(member: zipfile.ZipInfo, seen: set[str]) -> None:
-    name = member.filename
-    parts = PurePosixPath(name).parts
-    if name.startswith("/") or "\\" in name or ".." in parts or name[1:2] == ":":
-        raise _Refused("its path leads out of the ZIP; such members are not read")
+_ARCHIVES: Final = frozenset({".zip", *TAR_SUFFIXES})
+
+
+def _kind(path: PurePosixPath) -> str:
+    """The ending that says what a file is."""
+    name = path.name.lower()
+    return next((suffix for suffix in TAR_SUFFIXES if name.endswith(suffix)), path.suffix.lower())
+
+
+def _modified(status: os.stat_result) -> datetime:
+    """When a file was written; UNKNOWN_TIME where its time is none that a calendar has."""
+    try:
+        return datetime.fromtimestamp(status.st_mtime, UTC)
+    except (ValueError, OverflowError, OSError):
+        return UNKNOWN_TIME
+
+
+def _check_zip_member(member: zipfile.ZipInfo, seen: set[str]) -> None:
+    _check_name(member.filename, seen)
     if stat.S_ISLNK(member.external_attr >> 16):
         raise _Refused("a link in a ZIP; links are not followed")
     # Of other methods Python inflates a block whole before it looks at the size that was declared.
@@ -221,8 +305,13 @@ def _check_member(member: zipfile.ZipInfo, seen: set[str]) -> None:
         raise _Refused("compressed by another method than deflate; pack it anew")
     if member.flag_bits & 1:
         raise _Refused("encrypted; give it without a password")
+
+
+def _check_name(name: str, seen: set[str]) -> None:
+    if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts or name[1:2] == ":":
+        raise _Refused("its path leads out of the archive; such members are not read")
     if name in seen:
-        raise _Refused("another member of the ZIP has this name; the first one is read")
+        raise _Refused("another member of the archive has this name; the first one is read")
     seen.add(name)
 
 

@@ -3,7 +3,10 @@
 Rows land as they are; names are resolved in the pipeline, so that a new alias needs no second collection. Which
 workflow run a file belongs to is what the caller says, else the run's own description (`gh api …/actions/runs/ID` as
 run.json, or the backup's artifacts_metadata.json) in its folder or one above, else the id at the end of a folder's
-name (`…_29003473063`), else the commit that a collection names, else the name of what was given.
+name (`…_29003473063`), else the commit that a collection names, else the name of what was given and of its folder.
+
+A file is known by its run and by its place: the last two parts of what was given, and the path within. Changed, it
+lands again as a whole, and only its newest content counts.
 """
 
 import hashlib
@@ -11,11 +14,11 @@ import json
 import re
 import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from collectors.contract import FIRST_DAY
 from collectors.contract_inference import INFERENCE_ARTIFACTS, INFERENCE_REJECTS
@@ -38,6 +41,9 @@ DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ATTEMPT: Final = re.compile(r"attempt[_-]?([0-9]{1,4})$")
 BENCHMARK_FIELDS: Final = ("hw", "isl", "conc", "users", "tput_per_gpu", "infmax_model_prefix")
 MAX_DETAIL: Final = 4_000
+MAX_ATTEMPT: Final = 10_000
+MAX_JOBS: Final = 1_000_000  # of one kind of runner in one run
+LABEL_PARTS: Final = 2  # of a path that was given: files of one name in two folders are two files
 BYTES_AT_ONCE: Final = 64 * 1024**2
 ROWS_OF_A_FILE: Final = 200_000  # at most: some hundred sweeps
 REJECTS_AT_ONCE: Final = 2_000
@@ -98,9 +104,24 @@ def collect(
 ) -> ArtifactsSummary:
     """Drop what is new in files, folders and ZIPs. Raises OSError where a path cannot be read, DropFailed."""
     collection = _Collection(landing, told or Told(), now or datetime.now(UTC), limits or Limits())
-    for path in paths:
-        collection.add(path)
+    given = list(paths)
+    for path, label in zip(given, _labels(given), strict=True):
+        collection.add(path, label)
     return collection.finish()
+
+
+def _labels(paths: Sequence[Path]) -> list[PurePosixPath]:
+    """A name for each path that no other one has: its last two parts, or as many more as tell it from the others."""
+    all_parts = [path.resolve().parts[1:] or ("/",) for path in paths]
+
+    def label(parts: tuple[str, ...]) -> PurePosixPath:
+        others = [other for other in all_parts if other != parts]
+        length = LABEL_PARTS
+        while length < len(parts) and any(other[-length:] == parts[-length:] for other in others):
+            length += 1
+        return PurePosixPath(*(printable(part) for part in parts[-length:]))
+
+    return [label(parts) for parts in all_parts]
 
 
 class _Collection:
@@ -118,12 +139,16 @@ class _Collection:
         self.pending_bytes: Counter[date] = Counter()
         # Of the path being read
         self.root = ""
+        self.label = PurePosixPath()
+        self.base = PurePosixPath()  # where paths within it begin
         self.prefix = ""
         self.hints: dict[PurePosixPath, _Hint] = {}
-        self.metas: dict[PurePosixPath, object] = {}
+        self.metas: dict[PurePosixPath, tuple[object, str]] = {}  # folder -> what its EVAL_META says, and its SHA-256
 
-    def add(self, path: Path) -> None:
+    def add(self, path: Path, label: PurePosixPath) -> None:
         self.root = printable(path.resolve().name)
+        self.label = label
+        self.base = label if path.is_dir() else label.parent
         self.prefix = f"{self.root}/" if path.is_dir() else ""
         self.hints, self.metas = {}, {}
         files = ArtifactFiles(path, SUFFIXES, self._refuse, RUN_FILES | {EVAL_META}, self.limits)
@@ -138,7 +163,7 @@ class _Collection:
             except NoRow as reason:
                 self._refuse(str(document.path), str(reason), _excerpt(document.data))
                 continue
-            self._take(document, self._rows(document.path, content))
+            self._take(document, self._rows(document, content))
         self.summary.others += files.n_others
 
     def finish(self) -> ArtifactsSummary:
@@ -152,14 +177,15 @@ class _Collection:
 
     # ---- rows ----------------------------------------------------------------------------------------------------
 
-    def _rows(self, path: PurePosixPath, content: object) -> Iterator[tuple[str, int, object, Row | None]]:
+    def _rows(self, document: Document, content: object) -> Iterator[tuple[str, int, object, Row | None]]:
         """Kind, position, value and, of a collection of artifacts, the entry that holds it."""
+        path = document.path
         if isinstance(content, Twice):
             yield "", 0, content, None
         elif path.name in RUN_FILES:
             yield from self._description(path, content)
         elif path.name == EVAL_META:
-            self.metas[path.parent] = content
+            self.metas[path.parent] = content, hashlib.sha256(document.data).hexdigest()
         elif isinstance(content, dict) and _is_collection(content):
             for index, entry in enumerate(content["rows"]):
                 value = entry["data"]
@@ -171,7 +197,7 @@ class _Collection:
             for index, (hardware, counts) in enumerate(content.items()):
                 yield "run_stats", index, {**counts, "hardware": hardware}, None
         elif _kind(content) == "eval" and path.parent in self.metas:
-            yield "eval", 0, {"meta": self.metas[path.parent], "results": content}, None
+            yield "eval", 0, {"meta": self.metas[path.parent][0], "results": content}, None
         else:
             yield _kind(content), 0, content, None
 
@@ -187,41 +213,69 @@ class _Collection:
         if not isinstance(run_id, int) or isinstance(run_id, bool) or not 0 < run_id < 2**63:
             self._refuse(str(path), "no description of a workflow run: no id; give the answer of GitHub's API", "")
             return
-        attempt = run.get("run_attempt")
-        self.hints[path.parent] = _Hint(
-            run_id, attempt if isinstance(attempt, int) and attempt > 0 else None, _time(run.get("created_at"))
-        )
+        attempt, created_at = run.get("run_attempt"), run.get("created_at")
+        if not (attempt is None or _is_count(attempt, 1, MAX_ATTEMPT)):
+            self._refuse(str(path), f"run_attempt is none of 1 … {MAX_ATTEMPT:,}; give --attempt", str(attempt))
+            attempt = None
+        known = self._time(created_at)
+        if created_at is not None and known is None:
+            self._refuse(str(path), f"created_at is no time from {FIRST_DAY} to now; give --date", str(created_at))
+        self.hints[path.parent] = _Hint(run_id, attempt, known)
         yield "workflow_run", 0, run, None
 
     def _take(self, document: Document, rows: Iterable[tuple[str, int, object, Row | None]]) -> None:
         """Drop the rows of a file that has changed since it was dropped."""
         what = hashlib.sha256(document.data).hexdigest()
-        is_news: dict[Run, bool] = {}
+        n_kept: dict[Run, int] = {}  # of the runs of which the file is news
+        unchanged: set[Run] = set()
+        changed: set[Run] = set()  # dropped before, with other content
         n_refused = 0
         for kind, index, value, entry in rows:
             path = document.path if entry is None else PurePosixPath(printable(str(entry["path"])))
             run = self._run(path, document, entry)
-            if run not in is_news:
-                key = _key(str(document.path), run.name, run.attempt)
-                is_news[run] = self._is_news(key, f"{what} {self.options} {run.created_at if run.is_dated else None}")
-                self.summary.unchanged += not is_news[run]
-            if not is_news[run]:
+            if run not in n_kept and run not in unchanged:
+                key = self._file_key(document, run)
+                meta = (
+                    self.metas[document.path.parent][1] if kind == "eval" and document.path.parent in self.metas else ""
+                )
+                if key in self.state.records:
+                    changed.add(run)
+                if self._is_news(key, self._content_key(f"{what}{meta}", run)):
+                    n_kept[run] = 0
+                else:
+                    unchanged.add(run)
+            if run in unchanged:
                 continue
             try:
                 raw = _raw(kind, value)
             except NoRow as reason:
                 n_refused += 1
                 if n_refused <= REJECTS_OF_A_FILE:
-                    self._refuse(str(path), str(reason), _excerpt(value), index)
+                    self._refuse(str(path), str(reason), _excerpt(value), index, document)
                 continue
-            self._keep(kind, index, raw, str(path), run)
+            self._keep(kind, index, raw, path, document, run)
+            n_kept[run] += 1
+        self.summary.unchanged += len(unchanged)
         if n_refused > REJECTS_OF_A_FILE:
             self._refuse(str(document.path), f"{n_refused} rows refused, the first {REJECTS_OF_A_FILE} are kept")
+        if not n_kept and not unchanged:  # no row at all
+            run = self._run(document.path, document, None)
+            key = self._file_key(document, run)
+            if key in self.state.records and self._is_news(key, self._content_key(what, run)):
+                n_kept[run] = 0
+                changed.add(run)
+        for run in changed:
+            if n_kept.get(run) == 0:  # else the rows that it had would count for ever
+                self._keep("withdrawn", 0, "{}", document.path, document, run)
 
-    def _keep(self, kind: str, index: int, raw: str, path: str, run: Run) -> None:
+    def _file_key(self, document: Document, run: Run) -> str:
+        return _key(self.base / document.path, run.name, run.attempt)
+
+    def _content_key(self, what: str, run: Run) -> str:
+        return f"{what} {self.options} {run.created_at if run.is_dated else None}"
+
+    def _keep(self, kind: str, index: int, raw: str, path: PurePosixPath, document: Document, run: Run) -> None:
         day = run.created_at.date()
-        if not FIRST_DAY <= day <= self.now.date() + timedelta(days=1):
-            day = self.now.date()
         is_told = kind == "benchmark" and self.options is not None
         self.pending.setdefault(day, []).append(
             {
@@ -232,7 +286,8 @@ class _Collection:
                 "github_run_id": run.github_run_id,
                 "run_attempt": run.attempt,
                 "created_at": run.created_at,
-                "artifact_path": path,
+                "document_path": str(self.base / document.path),
+                "artifact_path": str(path),
                 "row_index": index,
                 "options_json": self.options if is_told else None,
                 "raw_sha256": hashlib.sha256(raw.encode()).hexdigest(),
@@ -278,12 +333,20 @@ class _Collection:
         host, today = socket.gethostname(), self.now.date()
         self._note(drop_rows(self.landing, INFERENCE_REJECTS, news, host=host, producer=PRODUCER, date=today))
 
-    def _refuse(self, path: str, reason: str, detail: str = "", row_index: int | None = None) -> None:
+    def _refuse(
+        self,
+        path: str,
+        reason: str,
+        detail: str = "",
+        row_index: int | None = None,
+        document: Document | None = None,
+    ) -> None:
         self.summary.rejected[reason] += 1
         self.rejects.append(
             {
                 "source_system": SOURCE_SYSTEM,
                 "recorded_at": self.now,
+                "document_path": str(self.base / (path if document is None else document.path)),
                 "artifact_path": f"{self.prefix}{path}",
                 "row_index": row_index,
                 "reason": reason,
@@ -301,17 +364,30 @@ class _Collection:
         run_id = self.told.run_id or hint.run_id or named.run_id
         attempt = self.told.attempt or hint.attempt or named.attempt or 1
         commit = entry.get("commit") if entry is not None else None
-        dated = _time(entry.get("date")) if entry is not None else None
+        dated = self._time(entry.get("date")) if entry is not None else None
         known = self.told.created_at or hint.created_at or dated
-        created_at = known or document.modified
+        # A file's time may be anything; what no day can hold is as good as none.
+        created_at = known or (document.modified if self._can_be(document.modified) else self.now)
         if run_id is not None:
             name = str(run_id)
         elif isinstance(commit, str) and commit:
             name = f"commit {printable(commit)}"
         else:
-            name = self.root
+            name = str(self.label)
             self.summary.unnamed.add(name)
         return Run(name, run_id, attempt, created_at, known is not None)
+
+    def _time(self, value: object) -> datetime | None:
+        """A time of GitHub's, or a day; None where it is neither, or no time at which such a run can have been."""
+        text = value if isinstance(value, str) else ""
+        try:
+            time = utc_time(f"{text}T00:00Z" if DAY.fullmatch(text) else text)
+        except (NoTime, OverflowError):  # the latter at the ends of the calendar
+            return None
+        return time if self._can_be(time) else None
+
+    def _can_be(self, time: datetime) -> bool:
+        return FIRST_DAY <= time.date() <= self.now.date() + timedelta(days=1)
 
     def _hint(self, path: PurePosixPath) -> _Hint:
         return next((self.hints[folder] for folder in path.parents if folder in self.hints), _Hint())
@@ -372,22 +448,23 @@ def _raw(kind: str, value: object) -> str:
     raw = row_text(value)
     if not kind:
         raise NoRow("no artifact that is known: neither result, evaluation, statistics nor changes")
+    if kind == "run_stats" and isinstance(value, dict) and not _are_counts(value["n_success"], value["total"]):
+        raise NoRow(f"n_success and total must be whole numbers, 0 ≤ n_success ≤ total ≤ {MAX_JOBS:,}; mend the job")
     if kind == "eval" and not (isinstance(value, dict) and isinstance(value.get("meta"), dict)):
         raise NoRow(f"an evaluation without an object {EVAL_META} beside it, which says on what it ran; give both")
     return raw
 
 
+def _are_counts(n_success: object, total: object) -> bool:
+    return _is_count(total, 0, MAX_JOBS) and _is_count(n_success, 0, total)
+
+
+def _is_count(value: object, least: int, most: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
 def _log_text(document: Document) -> str:
     return document.data.decode("utf-8", errors="replace").replace("\x00", "�")
-
-
-def _time(value: object) -> datetime | None:
-    """A time of GitHub's, or a day; None where it is neither."""
-    text = value if isinstance(value, str) else ""
-    try:
-        return utc_time(f"{text}T00:00Z" if DAY.fullmatch(text) else text)
-    except NoTime:
-        return None
 
 
 def _excerpt(value: object) -> str:
@@ -401,7 +478,7 @@ def _excerpt(value: object) -> str:
 
 
 def _reject_key(row: Row) -> tuple[object, ...]:
-    return row["artifact_path"], row["row_index"], row["reason"]
+    return row["document_path"], row["artifact_path"], row["row_index"], row["reason"]
 
 
 def _key(*parts: object) -> str:

@@ -1,7 +1,10 @@
 """alems-collect inferencex: every form of artifact lands as it is, and hostile input is refused with its reason."""
 
+import gzip
 import io
 import json
+import os
+import tarfile
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -97,6 +100,74 @@ def test_a_run_as_ci_writes_it(tmp_path: Path) -> None:
     assert zipped.rows == summary.rows
 
 
+def test_logs_packed_by_tar_are_read(tmp_path: Path) -> None:
+    folder = tarfile.TarInfo("logs")
+    folder.type = tarfile.DIRTYPE
+    logs = tar_of(folder, ("logs/server.log", "ready\n"), ("logs/worker.OUT", "up\n"), ("logs/core", "x"))
+    content = zip_of({"multinode_server_logs.tar.gz": logs, "more.tar": tar_of(("a.log", "b"), packed=False)})
+    summary = collect_bytes(tmp_path, content)
+    assert summary.rows == {"server_log": 3} and not summary.rejected and summary.others == 1
+    assert {(row["artifact_path"], row["raw"]) for row in landed(tmp_path / "landing")} == {
+        ("a.zip/multinode_server_logs.tar.gz/logs/server.log", "ready\n"),
+        ("a.zip/multinode_server_logs.tar.gz/logs/worker.OUT", "up\n"),
+        ("a.zip/more.tar/a.log", "b"),
+    }
+    assert collect_bytes(tmp_path, logs, "server_logs.tar.gz").rows == {"server_log": 2}
+
+
+def test_files_of_one_name_in_two_places_are_two_files(tmp_path: Path) -> None:
+    """Of one run, given by file, by folder, and by folders of one name, at once and one after the other."""
+    for n in range(4):
+        folder = tmp_path / f"{n // 2}" / f"bmk_{n % 2}" / "artifacts"
+        folder.mkdir(parents=True)
+        (folder / "agg.json").write_text(json.dumps([real_row(conc=n + 1), n]))
+    folders = sorted(tmp_path.rglob("artifacts"))
+    told = Told(run_id=7)
+    for way, given in (("file", [f / "agg.json" for f in folders]), ("folder", folders), ("above", [tmp_path / "0"])):
+        landing = tmp_path / "landing" / way
+        summary = collect(given, landing, told, now=NOW)
+        rows = landed(landing)
+        assert len(rows) == len({(row["document_path"], row["row_index"]) for row in rows}) == summary.rows["benchmark"]
+        assert summary.rows["benchmark"] == (2 if way == "above" else 4), way
+        rejects = landed(landing, "inference_rejects")
+        assert len(rejects) == len({row["document_path"] for row in rejects}) == len(rows)
+        assert not collect(given, landing, told, now=NOW).files  # all of it is known
+    one_by_one = tmp_path / "landing" / "one by one"
+    assert [collect([f], one_by_one, now=NOW).rows["benchmark"] for f in folders[:2]] == [1, 1]
+    assert len({(row["run_name"], row["document_path"]) for row in landed(one_by_one)}) == 2
+
+
+def test_a_changed_file_lands_whole_and_an_emptied_one_says_so(tmp_path: Path) -> None:
+    def rows_after(content: list[Any], day: int) -> list[tuple[str, int]]:
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        collect([tmp_path / "a.json"], tmp_path / "landing", Told(run_id=1), now=NOW.replace(day=day))
+        new = [row for row in landed(tmp_path / "landing") if row["recorded_at"].day == day]
+        return [(row["kind"], row["row_index"]) for row in new]
+
+    assert rows_after([], 1) == []
+    assert rows_after([real_row(), real_row(conc=8)], 2) == [("benchmark", 0), ("benchmark", 1)]
+    assert rows_after([real_row(conc=8)], 3) == [("benchmark", 0)]
+    assert rows_after([], 4) == [("withdrawn", 0)]
+    assert rows_after([], 5) == []
+    assert rows_after([real_row()], 6) == [("benchmark", 0)]
+    assert rows_after([7], 7) == [("withdrawn", 0)]
+
+
+def test_an_evaluation_lands_again_when_its_description_changes(tmp_path: Path) -> None:
+    for meta in (EVAL_META, EVAL_META | {"hw": "h200"}):
+        collect_bytes(tmp_path, zip_of({"meta_env.json": meta, "results_1.json": EVAL}), told=Told(run_id=1))
+    assert {json.loads(row["raw"])["meta"]["hw"] for row in landed(tmp_path / "landing")} == {"b200-nv", "h200"}
+
+
+@pytest.mark.parametrize("modified", [-(10**9), 0, 10**9, 5 * 10**9])
+def test_a_file_of_no_possible_time_counts_as_of_today(tmp_path: Path, modified: int) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"rows": [{"path": "b", "data": real_row(), "date": "0001-01-01"}]}))
+    os.utime(tmp_path / "a.json", (modified, modified))
+    collect([tmp_path / "a.json"], tmp_path / "landing", now=NOW)
+    [row] = landed(tmp_path / "landing")
+    assert row["created_at"] == NOW
+
+
 def test_what_the_caller_says_comes_first(tmp_path: Path) -> None:
     (tmp_path / "x_29003473063").mkdir()
     (tmp_path / "x_29003473063" / "attempt-3").mkdir()
@@ -150,6 +221,33 @@ def flipped() -> bytes:
     return bytes(content)
 
 
+def tar_of(*members: tuple[str, str] | tarfile.TarInfo, packed: bool = True) -> bytes:
+    """A tar, as servers' logs come in: files by name and text, and members of any other kind as they are."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz" if packed else "w") as archive:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                archive.addfile(member)
+            else:
+                info = tarfile.TarInfo(member[0])
+                info.size = len(member[1].encode())
+                archive.addfile(info, io.BytesIO(member[1].encode()))
+    return content.getvalue()
+
+
+def tar_link() -> tarfile.TarInfo:
+    link = tarfile.TarInfo("a.log")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    return link
+
+
+def tar_flipped() -> bytes:
+    """The second member's header is damaged: a listing ends there without a word."""
+    content = bytearray(tar_of(("a.log", "x"), ("b.log", "y"), packed=False))
+    content[1024 + 148] ^= 0xFF
+    return gzip.compress(content)
+
+
 def packed_by_bzip2() -> bytes:
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_BZIP2) as archive:
@@ -180,16 +278,31 @@ def with_zip64_end() -> bytes:
         (lambda: b"", "a.zip", "no readable ZIP"),
         (lambda: zip_of({"a.json": real_row()})[:-30], "a.zip", "no readable ZIP"),
         (flipped, "a.zip/a.json", "damaged in its ZIP"),
-        (lambda: zip_of({"../../a.json": real_row()}), "a.zip/../../a.json", "leads out of the ZIP"),
-        (lambda: zip_of({"/etc/a.json": real_row()}), "a.zip/etc/a.json", "leads out of the ZIP"),
-        (lambda: zip_of({"C:\\a.json": real_row()}), "a.zip/C:\\a.json", "leads out of the ZIP"),
+        (lambda: zip_of({"../../a.json": real_row()}), "a.zip/../../a.json", "leads out of the archive"),
+        (lambda: zip_of({"/etc/a.json": real_row()}), "a.zip/etc/a.json", "leads out of the archive"),
+        (lambda: zip_of({"C:\\a.json": real_row()}), "a.zip/C:\\a.json", "leads out of the archive"),
         (with_link, "a.zip/a.json", "a link in a ZIP"),
         (encrypted, "a.zip/a.json", "encrypted"),
-        (twice, "a.zip/a.json", "another member of the ZIP has this name"),
-        (lambda: deep(5), "a.zip" + "/inner.zip" * 4, "more than 4 ZIPs deep"),
+        (twice, "a.zip/a.json", "another member of the archive has this name"),
+        (lambda: deep(5), "a.zip" + "/inner.zip" * 4, "more than 4 archives deep"),
         (lambda: zip_of({f"{n}.json": "{}" for n in range(51)}), "a.zip", "51 members, more than 50"),
         (lambda: zip_of({"a.json": " " * 2_000_000}), "a.zip/a.json", "2,000,000 bytes, more than 1,000,000"),
         (lambda: zip_of({"a.json": " " * 900_000}), "a.zip/a.json", "a ZIP bomb is not read"),
+        (lambda: zip_of({"l.tar.gz": tar_of(("../a.log", ""))}), "a.zip/l.tar.gz/../a.log", "leads out of the archive"),
+        (lambda: zip_of({"l.tar.gz": tar_of(("/a.log", ""))}), "a.zip/l.tar.gz/a.log", "leads out of the archive"),
+        (lambda: zip_of({"l.tar.gz": tar_of(tar_link())}), "a.zip/l.tar.gz/a.log", "a link or no regular file"),
+        (lambda: zip_of({"l.tgz": tar_of(("a.log", "1"), ("a.log", "2"))}), "a.zip/l.tgz/a.log", "has this name"),
+        (lambda: zip_of({"l.tar.gz": tar_of(*((f"{n}.log", "") for n in range(51)))}), "a.zip/l.tar.gz",
+            "more than 50 members"),
+        (lambda: zip_of({"l.tar.gz": tar_of(("a.log", "x" * 900_000))}), "a.zip/l.tar.gz", "a bomb is not read"),
+        (lambda: zip_of({"l.tar": tar_of(("a.log", os.urandom(500_001).hex()), packed=False)}), "a.zip/l.tar/a.log",
+            "more than 1,000,000 bytes"),
+        (lambda: zip_of({"l.tar.gz": tar_of(("a.log", os.urandom(500_000).hex() + "x"))}), "a.zip/l.tar.gz/a.log",
+            "more than 1,000,000 bytes"),
+        (lambda: zip_of({"l.tar.gz": tar_of(("a.log", "x"))[:-9]}), "a.zip/l.tar.gz", "no readable tar"),
+        (lambda: zip_of({"l.tar": tar_of(("a.log", "x"), packed=False)[:1024]}), "a.zip/l.tar", "without its end"),
+        (lambda: zip_of({"l.tar.gz": tar_flipped()}), "a.zip/l.tar.gz", "without its end"),
+        (lambda: zip_of({"l.tar.gz": b"text"}), "a.zip/l.tar.gz", "no readable tar"),
         (lambda: zip_of({"a.json": b'{"hw":"\xff"}'}), "a.zip/a.json", "not UTF-8"),
         (lambda: zip_of({"a.json": "[" * 100_000}), "a.zip/a.json", "nested too deeply"),
         (lambda: zip_of({"a.json": '{"hw":'}), "a.zip/a.json", "no JSON"),
@@ -208,6 +321,14 @@ def with_zip64_end() -> bytes:
         (lambda: zip_of({"a.json": {"some": "thing"}}), "a.zip/a.json", "no artifact that is known"),
         (lambda: zip_of({"results_1.json": EVAL}), "a.zip/results_1.json", "without an object meta_env.json"),
         (lambda: zip_of({"run.json": {"id": "x"}}), "a.zip/run.json", "no description of a workflow run"),
+        (lambda: zip_of({"run.json": {"id": 1, "run_attempt": 10**30}}), "a.zip/run.json", "run_attempt is none of 1"),
+        (lambda: zip_of({"run.json": {"id": 1, "created_at": "0001-01-01T00:00:00Z"}}), "a.zip/run.json",
+            "created_at is no time from 2019-01-01"),
+        (lambda: zip_of({"run.json": {"id": 1, "created_at": "infinity"}}), "a.zip/run.json", "created_at is no time"),
+        (lambda: zip_of({"run.json": {"id": 1, "created_at": "9999-12-31T23:59:59-01:00"}}), "a.zip/run.json",
+            "created_at is no time"),
+        (lambda: zip_of({"a.json": {"h200": {"n_success": 2, "total": 1}}}), "a.zip/a.json", "0 ≤ n_success ≤ total"),
+        (lambda: zip_of({"a.json": {"h200": {"n_success": 1, "total": 10**30}}}), "a.zip/a.json", "whole numbers"),
     ],
 )  # fmt: skip
 def test_hostile_input_is_refused_with_its_reason(
