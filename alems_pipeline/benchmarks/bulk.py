@@ -10,8 +10,9 @@ from typing import Final
 
 import polars as pl
 
-from alems_pipeline.benchmarks.flat_tables import ROLES, flatten_rows, hot_columns
+from alems_pipeline.benchmarks.flat_tables import flatten_rows, hot_columns
 from alems_pipeline.benchmarks.mapping import SkipTracker
+from alems_pipeline.benchmarks.rows import MAX_LENGTH, MAX_SIZE, ROLES, SIZES
 from alems_pipeline.keys import columns
 from alems_pipeline.keys.registry import Registry, the_registry
 
@@ -60,7 +61,9 @@ def _resolve(flat: pl.DataFrame, registry: Registry) -> pl.DataFrame:
         *_layout(),
     )
     names = ("model", "hardware", "framework", "precision")
-    lengths = pl.min_horizontal(pl.col(n).fill_null(0).abs() for n in ("isl", "osl", "conc"))
+    lengths = [pl.col(name).fill_null(0) for name in ("isl", "osl", "conc")]
+    sizes = [flat[name] for name in SIZES]
+    too_large = pl.any_horizontal(size.abs() > MAX_SIZE for size in sizes)
     resolved = resolved.with_columns(
         *(pl.col(f"of_{n}").struct.field("key").alias(n) for n in names),
         *(pl.col(f"of_{n}").struct.field("raw_value").alias(f"{n}_raw") for n in names),
@@ -73,8 +76,10 @@ def _resolve(flat: pl.DataFrame, registry: Registry) -> pl.DataFrame:
         .then(pl.lit("unmapped_model"))
         .when(pl.col("hardware").is_null())
         .then(pl.lit("unmapped_hw"))
-        .when(lengths == 0)
+        .when(pl.any_horizontal(length == 0 for length in lengths))
         .then(pl.lit("no_isl_osl"))
+        .when(too_large | ~pl.all_horizontal(length.is_between(1, MAX_LENGTH) for length in lengths))
+        .then(pl.lit("out_of_range"))
         .alias("reason"),
     )
     return resolved.select(

@@ -17,20 +17,22 @@ from polars.datatypes import DataTypeClass
 from alems_pipeline.benchmarks.rows import (
     FACTORS,
     GPU_COUNTS,
+    MAX_SIZE,
     MS,
     NESTED,
     OUTPUT_THROUGHPUT,
     PRODUCER_CONC,
     PRODUCER_MODEL,
+    SIZES,
     TOTAL_THROUGHPUT,
     conversions,
     count_gpus,
     flatten_row,
     with_options,
 )
-from alems_pipeline.keys import columns, parse_bool, parse_int
+from alems_pipeline.keys import columns, parse_bool
 from alems_pipeline.keys.registry import Registry
-from alems_pipeline.keys.values import metric_number, text_of
+from alems_pipeline.keys.values import INT64, bounded_int, metric_number, text_of
 
 LEAST_BATCH_ROWS: Final = 64
 SAMPLE_ROWS: Final = 64
@@ -46,12 +48,7 @@ TEXTS: Final = (
     "image",
 )
 FLAGS: Final = ("disagg", "is_multinode", "dp_attention", "prefill_dp_attention", "decode_dp_attention")
-ROLES: Final = ("prefill", "decode")
-INTEGERS: Final = (
-    *("isl", "osl", "conc", *GPU_COUNTS),
-    *(f"{role}{name}" for role in ("", "prefill_", "decode_") for name in ("tp", "ep", *FACTORS)),
-    *(f"num_{role}_gpu" for role in ROLES),
-)
+INTEGERS: Final = ("isl", "osl", "conc", *GPU_COUNTS, *SIZES)
 # Beside the registry's hot metrics, what curves and energy figures are made from.
 FURTHER_METRICS: Final = (
     "output_tput_per_gpu",
@@ -294,17 +291,17 @@ class _Table:
         return self._as_integer(pl.col("gpu").struct.field(name), self.data["gpu"].struct.field(name), name)
 
     def _as_integer(self, value: pl.Expr, column: pl.Series, name: str) -> pl.Expr:
-        """parse_int: numbers are rounded, strings truncated; text that could be either is looked up in the raw row."""
+        """bounded_int: numbers are rounded, strings cut; text that could be either is looked up in the raw row."""
         if column.dtype == pl.Float64:
-            return columns.round_half_up(value)
+            return columns.bounded_round(value)
         if column.dtype != pl.String:
             return pl.lit(None, pl.Int64)
         whole = column.str.contains(r"^-?[0-9]+$").fill_null(True)
         if whole.all():
-            return columns.parse_int(value)
+            return columns.bounded_int(value)
         text = pl.lit(whole) | self._raw_has(name, '"')
-        rounded = columns.round_half_up(columns.metric_number(value))
-        return pl.when(text).then(columns.parse_int(value)).otherwise(rounded)
+        rounded = columns.bounded_round(columns.metric_number(value))
+        return pl.when(text).then(columns.bounded_int(value)).otherwise(rounded)
 
     def _raw_has(self, name: str, value_start: str) -> pl.Expr:
         """Whether the raw row has the field, its value starting like that."""
@@ -349,27 +346,27 @@ def _per_gpu(measured: Mapping[str, pl.Expr], of_rows: pl.Expr) -> Iterator[tupl
 
 def _physical_gpus(registry: Registry) -> pl.Expr:
     """`rows.physical_gpus`."""
-    counts = (*GPU_COUNTS, *(f"nested {name}" for name in GPU_COUNTS))
+    counts = [pl.col(name) for name in (*GPU_COUNTS, *(f"nested {name}" for name in GPU_COUNTS))]
     both, prefill, decode = (_role_gpus(prefix) for prefix in ("", "prefill_", "decode_"))
-    prefill = pl.coalesce(_at_least(0, "num_prefill_gpu"), prefill)
-    decode = pl.coalesce(_at_least(0, "num_decode_gpu"), decode)
+    prefill = pl.coalesce(_within(0, pl.col("num_prefill_gpu")), prefill)
+    decode = pl.coalesce(_within(0, pl.col("num_decode_gpu")), decode)
     _, disagg = columns.normalize_framework(pl.col("framework"), pl.col("disagg"), registry)
     shared = pl.max_horizontal(prefill, decode, pl.lit(0))
     by_role = pl.when(disagg).then(prefill + decode).otherwise(shared)
-    explicit = [_at_least(1, name) for name in counts]
+    explicit = [_within(1, count) for count in counts]
     gpus = pl.coalesce(*explicit, pl.when("has_prefill_tp").then(by_role).otherwise(both))
     return pl.when(gpus > 0).then(gpus).alias("physical_gpus")
 
 
 def _role_gpus(prefix: str) -> pl.Expr:
-    gpus = _at_least(1, f"{prefix}tp")
+    gpus = _within(1, pl.col(f"{prefix}tp")).cast(pl.Float64)  # of which no product overflows
     for name in FACTORS:
-        gpus = gpus * _at_least(1, f"{prefix}{name}").fill_null(1)
-    return gpus
+        gpus = gpus * pl.max_horizontal(pl.col(f"{prefix}{name}").fill_null(1), 1)
+    return _within(1, gpus).cast(pl.Int64)
 
 
-def _at_least(least: int, name: str) -> pl.Expr:
-    return pl.when(pl.col(name) >= least).then(pl.col(name))
+def _within(least: int, value: pl.Expr) -> pl.Expr:
+    return pl.when(value.is_between(least, MAX_SIZE)).then(value)
 
 
 def _json_objects(metrics: list[pl.Series], height: int) -> pl.Series:
@@ -401,7 +398,8 @@ def _flatten_singly(rows: pl.DataFrame, registry: Registry) -> tuple[pl.DataFram
         numbers = {name: metric_number(value) for name, value in flat.items() if name not in registry.non_metric_keys}
         measured = {name: number for name, number in numbers.items() if number is not None}
         unknown.update(measured.keys() - registry.metrics)
-        successes = [int(measured[name]) for name in SUCCESSES if name in measured]
+        counted = [int(float(measured[name])) for name in SUCCESSES if name in measured]
+        successes = [n for n in counted if n in INT64]
         metrics.append(measured)
         fields.append(
             {
@@ -434,7 +432,7 @@ def _typed(row: Mapping[str, object]) -> dict[str, object]:
     """The config fields that a row has, typed; None where it lacks one."""
     return {
         **{name: None if row.get(name) is None else text_of(row[name]) for name in TEXTS},
-        **{name: parse_int(row.get(name)) for name in INTEGERS},
+        **{name: bounded_int(row.get(name)) for name in INTEGERS},
         **{name: None if row.get(name) is None else parse_bool(row[name]) for name in FLAGS},
         "has_prefill_tp": True if row.get("prefill_tp") is not None else None,
     }

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from alems_pipeline.benchmarks.rows import Row, flatten_row, physical_gpus
+from alems_pipeline.benchmarks.rows import Row, flatten_row, is_out_of_range, physical_gpus
 from alems_pipeline.keys import normalize_spec_method, parse_bool, parse_int, parse_isl_osl
-from alems_pipeline.keys.registry import the_registry
+from alems_pipeline.keys.registry import Registry, the_registry
 from alems_pipeline.keys.resolve import (
     framework_and_disagg,
     resolve_hardware,
     resolve_model,
     resolve_precision,
 )
-from alems_pipeline.keys.values import metric_number, text_of
+from alems_pipeline.keys.values import bounded_int, metric_number, text_of
 
 __all__ = [
     "SkipTracker",
@@ -38,7 +38,7 @@ EVAL_METRICS: Final = {
 }
 AGG_EVAL_METRICS: Final = ("n_eff", "score", "score_se")
 
-SKIPS: Final = ("bad_zip", "bad_json", "unmapped_model", "unmapped_hw", "no_isl_osl", "db_error")
+SKIPS: Final = ("bad_zip", "bad_json", "unmapped_model", "unmapped_hw", "no_isl_osl", "out_of_range", "db_error")
 RAW_VALUES: Final = ("unmapped_models", "unmapped_hws", "unmapped_precisions", "unknown_metrics", "errors")
 
 
@@ -54,6 +54,7 @@ class SkipTracker:
     unmapped_model: int = 0
     unmapped_hw: int = 0
     no_isl_osl: int = 0
+    out_of_range: int = 0
     db_error: int = 0
     unmapped_models: Counter[str] = field(default_factory=Counter)
     unmapped_hws: Counter[str] = field(default_factory=Counter)
@@ -78,29 +79,39 @@ class SkipTracker:
         return changed
 
 
-def map_benchmark_row(row: Row, tracker: SkipTracker, isl_osl_fallback: tuple[int, int] | None = None) -> Mapped | None:
+def map_benchmark_row(
+    row: Row,
+    tracker: SkipTracker,
+    isl_osl_fallback: tuple[int, int] | None = None,
+    *,
+    registry: Registry | None = None,
+) -> Mapped | None:
     """Config, sequence lengths (tokens), concurrency, image and metrics of a benchmark row; None where it is skipped.
 
     `isl_osl_fallback` is what the file name says (`parse_isl_osl`), for rows that do not say it themselves. Metrics
     keep their raw names and units. Nested rows and producer files are flattened first (`rows.flatten_row`); a producer
-    file flattened with the collector's options comes here as a flat row.
+    file flattened with the collector's options comes here as a flat row. `registry`: by default the process's.
     """
-    row = flatten_row(row)
-    metrics = _metrics(row, tracker)
-    identity = _identity(row, tracker)
+    registry = registry or the_registry()
+    row = flatten_row(row, registry=registry)
+    metrics = _metrics(row, tracker, registry)
+    identity = _identity(row, tracker, registry)
     if identity is None:
         return None
     fallback_isl, fallback_osl = isl_osl_fallback or (None, None)
-    isl, osl, conc = parse_int(row.get("isl")), parse_int(row.get("osl")), parse_int(row.get("conc"))
+    isl, osl, conc = (bounded_int(row.get(name)) for name in ("isl", "osl", "conc"))
     isl = fallback_isl if isl is None else isl
     osl = fallback_osl if osl is None else osl
     if not (isl and osl and conc):
         tracker.no_isl_osl += 1
         return None
+    if is_out_of_range(row, isl, osl, conc):
+        tracker.out_of_range += 1
+        return None
     shape = _separate_roles(row) if "prefill_tp" in row else _one_role(row)
     image = text_of(row.get("image")).replace("#", "/")
     return {
-        "config": _config(row, identity, shape, tracker),
+        "config": _config(row, identity, shape, tracker, registry),
         "isl": isl,
         "osl": osl,
         "conc": conc,
@@ -109,24 +120,27 @@ def map_benchmark_row(row: Row, tracker: SkipTracker, isl_osl_fallback: tuple[in
     }
 
 
-def map_eval_row(meta: Row, results: Row, tracker: SkipTracker) -> list[Mapped]:
+def map_eval_row(meta: Row, results: Row, tracker: SkipTracker, *, registry: Registry | None = None) -> list[Mapped]:
     """One mapping per task of an lm-eval result; [] where model or hardware is unknown, or there is no task.
 
-    `meta` is the artifact's meta_env.json, `results` its results_*.json.
+    `meta` is the artifact's meta_env.json, `results` its results_*.json. `registry`: by default the process's.
     """
-    identity = _identity(meta, tracker)
+    registry = registry or the_registry()
+    identity = _identity(meta, tracker, registry)
     tasks = results.get("results")
     if identity is None or not isinstance(tasks, Mapping) or not tasks:
         return []
-    config = _config(meta, identity, _one_role(meta), tracker)
+    lengths = {name: bounded_int(meta.get(name)) or None for name in ("isl", "osl", "conc")}
+    if is_out_of_range(meta, *(n for n in lengths.values() if n is not None)):
+        tracker.out_of_range += 1
+        return []
+    config = _config(meta, identity, _one_role(meta), tracker, registry)
     samples = results.get("n-samples")
     return [
         {
             "config": config,
             "task": str(task).lower(),
-            "isl": parse_int(meta.get("isl")) or None,
-            "osl": parse_int(meta.get("osl")) or None,
-            "conc": parse_int(meta.get("conc")) or None,
+            **lengths,
             "lm_eval_version": text_of(results.get("lm_eval_version")) or None,
             "metrics": _eval_metrics(values) | _effective_samples(samples, task),
         }
@@ -134,36 +148,41 @@ def map_eval_row(meta: Row, results: Row, tracker: SkipTracker) -> list[Mapped]:
     ]
 
 
-def map_agg_eval_row(row: Row, tracker: SkipTracker) -> Mapped | None:
+def map_agg_eval_row(row: Row, tracker: SkipTracker, *, registry: Registry | None = None) -> Mapped | None:
     """The mapping of one row of a compiled evaluation file; None where model, hardware or task is missing.
 
-    Sequence lengths stand only in its `source` path.
+    Sequence lengths stand only in its `source` path. `registry`: by default the process's.
     """
-    identity = _identity(row, tracker)
+    registry = registry or the_registry()
+    identity = _identity(row, tracker, registry)
     task = text_of(row.get("task")).lower()
     if identity is None or not task:
         return None
     isl, osl = parse_isl_osl(text_of(row.get("source"))) or (None, None)
+    conc = bounded_int(row.get("conc")) or None
+    if is_out_of_range(row, *(n for n in (isl, osl, conc) if n is not None)):
+        tracker.out_of_range += 1
+        return None
     known = {name: v for name, v in row.items() if name.startswith("em_") or name in AGG_EVAL_METRICS}
     return {
-        "config": _config(row, identity, _one_role(row), tracker),
+        "config": _config(row, identity, _one_role(row), tracker, registry),
         "task": task,
         "isl": isl,
         "osl": osl,
-        "conc": parse_int(row.get("conc")) or None,
+        "conc": conc,
         "lm_eval_version": None,
         "metrics": _eval_metrics(known),
     }
 
 
-def _identity(row: Row, tracker: SkipTracker) -> tuple[str, str] | None:
+def _identity(row: Row, tracker: SkipTracker, registry: Registry) -> tuple[str, str] | None:
     """(model, hardware), or None with the first that does not resolve counted."""
-    model = resolve_model(row, the_registry())
+    model = resolve_model(row, registry)
     if model.key is None:
         tracker.unmapped_model += 1
         tracker.unmapped_models[model.raw_value] += 1
         return None
-    hardware = resolve_hardware(text_of(row.get("hw")), the_registry())
+    hardware = resolve_hardware(text_of(row.get("hw")), registry)
     if hardware.key is None:
         tracker.unmapped_hw += 1
         tracker.unmapped_hws[hardware.raw_value] += 1
@@ -171,11 +190,11 @@ def _identity(row: Row, tracker: SkipTracker) -> tuple[str, str] | None:
     return model.key, hardware.key
 
 
-def _config(row: Row, identity: tuple[str, str], shape: Mapped, tracker: SkipTracker) -> Mapped:
+def _config(row: Row, identity: tuple[str, str], shape: Mapped, tracker: SkipTracker, registry: Registry) -> Mapped:
     """The natural key of a config. An unknown precision is reported and kept."""
     model, hardware = identity
-    framework, disagg = framework_and_disagg(text_of(row.get("framework")), row.get("disagg"), the_registry())
-    precision = resolve_precision(text_of(row.get("precision")), the_registry())
+    framework, disagg = framework_and_disagg(text_of(row.get("framework")), row.get("disagg"), registry)
+    precision = resolve_precision(text_of(row.get("precision")), registry)
     if precision.rule is None:
         tracker.unmapped_precisions[precision.raw_value] += 1
     return {
@@ -223,9 +242,8 @@ def _or_one(value: object) -> int:
     return 1 if integer is None else integer
 
 
-def _metrics(row: Row, tracker: SkipTracker) -> dict[str, float]:
+def _metrics(row: Row, tracker: SkipTracker, registry: Registry) -> dict[str, float]:
     """Every numeric field that is no config, under its own name; names that the registry lacks are reported."""
-    registry = the_registry()
     metrics = {
         name: number
         for name, value in row.items()

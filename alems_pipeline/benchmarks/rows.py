@@ -7,10 +7,9 @@ objects `metrics` and `gpu`. A *producer* file is the benchmark client's own out
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
-from alems_pipeline.keys import parse_int
 from alems_pipeline.keys.registry import Registry, the_registry
 from alems_pipeline.keys.resolve import framework_and_disagg
-from alems_pipeline.keys.values import metric_number, text_of
+from alems_pipeline.keys.values import bounded_int, metric_number, text_of
 
 Row = Mapping[str, object]
 Conversion = Literal["same", "seconds", "rate"]
@@ -22,6 +21,13 @@ TOTAL_THROUGHPUT: Final = "total_token_throughput"
 OUTPUT_THROUGHPUT: Final = ("output_token_throughput", "output_throughput")
 GPU_COUNTS: Final = ("n_gpus", "num_gpus")
 FACTORS: Final = ("pp", "pcp_size", "num_workers")  # of GPUs, beside tp
+ROLES: Final = ("prefill", "decode")
+SIZES: Final = (
+    *(f"{role}{name}" for role in ("", "prefill_", "decode_") for name in ("tp", "ep", *FACTORS)),
+    *(f"num_{role}_gpu" for role in ROLES),
+)
+MAX_SIZE: Final = 1_000_000  # of any of SIZES, and of GPUs: more than any cluster has
+MAX_LENGTH: Final = 1_000_000_000  # tokens of a request, and concurrent requests
 PRODUCER_MODEL: Final = "model_id"
 PRODUCER_CONC: Final = "max_concurrency"
 
@@ -40,7 +46,7 @@ def with_options(row: Row, options: Row | None) -> dict[str, object]:
     own: dict[str, object] = {}
     if row.get("model") is None:
         own["model"] = row.get(PRODUCER_MODEL)
-    if parse_int(row.get("conc")) is None:
+    if bounded_int(row.get("conc")) is None:
         own["conc"] = row.get(PRODUCER_CONC)
     told = {name: value for name, value in (options or {}).items() if value is not None}
     return {**row, **own, **told}
@@ -96,7 +102,7 @@ def count_gpus(row: Row, registry: Registry) -> int | None:
                 return explicit
     if "prefill_tp" not in row:
         return _role_gpus(row, "", None)
-    prefill, decode = (_role_gpus(row, f"{role}_", row.get(f"num_{role}_gpu")) for role in ("prefill", "decode"))
+    prefill, decode = (_role_gpus(row, f"{role}_", row.get(f"num_{role}_gpu")) for role in ROLES)
     _, disagg = framework_and_disagg(text_of(row.get("framework")), row.get("disagg"), registry)
     if disagg:
         return None if prefill is None or decode is None else prefill + decode or None
@@ -104,20 +110,26 @@ def count_gpus(row: Row, registry: Registry) -> int | None:
 
 
 def _role_gpus(row: Row, prefix: str, given: object) -> int | None:
-    explicit = parse_int(given)
-    if explicit is not None and explicit >= 0:  # 0: the other role's GPUs do this one's work
+    explicit = bounded_int(given)
+    if explicit is not None and 0 <= explicit <= MAX_SIZE:  # 0: the other role's GPUs do this one's work
         return explicit
     gpus = _positive(row.get(f"{prefix}tp"))
     if gpus is None:
         return None
     for name in FACTORS:
-        gpus *= _positive(row.get(f"{prefix}{name}")) or 1
-    return gpus
+        gpus *= max(bounded_int(row.get(f"{prefix}{name}")) or 1, 1)
+    return gpus if gpus <= MAX_SIZE else None
 
 
 def _positive(value: object) -> int | None:
-    integer = parse_int(value)
-    return integer if integer is not None and integer > 0 else None
+    integer = bounded_int(value)
+    return integer if integer is not None and 0 < integer <= MAX_SIZE else None
+
+
+def is_out_of_range(row: Row, *lengths: int) -> bool:
+    """Whether a flat row says sizes or lengths that cannot be: no table of them, and no figure, would mean anything."""
+    sizes = (bounded_int(row.get(name)) for name in SIZES)
+    return any(not 0 < n <= MAX_LENGTH for n in lengths) or any(n is not None and abs(n) > MAX_SIZE for n in sizes)
 
 
 def _members(value: object) -> Iterator[tuple[str, object]]:

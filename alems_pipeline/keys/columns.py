@@ -11,6 +11,7 @@ import polars as pl
 from alems_pipeline.keys.registry import Registry
 from alems_pipeline.keys.resolve import PRECISION_SUFFIX, RUNNER_INDEX, aliases_longest_first
 from alems_pipeline.keys.values import (
+    BEYOND,
     LEADING_INTEGER,
     LEADING_NUMBER,
     SEQUENCE_LENGTHS,
@@ -119,6 +120,19 @@ def parse_num(text: pl.Expr) -> pl.Expr:
 def parse_int(text: pl.Expr) -> pl.Expr:
     """Of text: the leading integer, truncated."""
     return text.str.extract(LEADING_INTEGER).cast(pl.Int64, strict=False)
+
+
+def bounded_int(text: pl.Expr) -> pl.Expr:
+    """Of text: parse_int, where what lies beyond ±BEYOND is ±BEYOND."""
+    digits = text.str.extract(LEADING_INTEGER)
+    end = pl.when(digits.str.starts_with("-")).then(-BEYOND).otherwise(BEYOND)
+    integer = pl.coalesce(digits.cast(pl.Int64, strict=False), pl.when(digits.is_not_null()).then(end))
+    return integer.clip(-BEYOND, BEYOND)
+
+
+def bounded_round(number: pl.Expr) -> pl.Expr:
+    """Of numbers: round_half_up, where what lies beyond ±BEYOND is ±BEYOND."""
+    return round_half_up(number.clip(float(-BEYOND), float(BEYOND)))
 
 
 def round_half_up(number: pl.Expr) -> pl.Expr:

@@ -17,6 +17,7 @@ TRUE_TEXTS: Final = ("true", "True")
 TOKENS_PER_K: Final = 1024
 MAX_DIGITS: Final = 4000  # Python refuses to read longer integers
 INT64: Final = range(-(2**63), 2**63)
+BEYOND: Final = 10**12  # farther from 0 than any size or length that occurs
 
 _LEADING_NUMBER = re.compile(LEADING_NUMBER)
 _LEADING_INTEGER = re.compile(LEADING_INTEGER)
@@ -52,6 +53,24 @@ def parse_int(value: object) -> int | None:
         number = _number(value)
         integer = None if number is None else round_half_up(number)
     return integer if integer is not None and integer in INT64 else None
+
+
+def bounded_int(value: object) -> int | None:
+    """parse_int, where what lies beyond ±BEYOND is ±BEYOND: too large is not the same as missing."""
+    if isinstance(value, str):
+        match = _LEADING_INTEGER.match(value)
+        if match is None:
+            return None
+        digits = match[1].lstrip("+-").lstrip("0") or "0"
+        size = int(digits) if len(digits) <= len(str(BEYOND)) else BEYOND
+        integer = -size if match[1].startswith("-") else size
+    elif isinstance(value, int) and not isinstance(value, bool):
+        integer = value
+    elif (number := _number(value)) is not None:
+        integer = round_half_up(number)
+    else:
+        return None
+    return max(-BEYOND, min(integer, BEYOND))
 
 
 def parse_isl_osl(name: str) -> tuple[int, int] | None:

@@ -59,7 +59,7 @@ def assert_agree(rows: list[Row], names: list[str | None], options: list[Row | N
 
 
 def bulk_skips() -> tuple[str, ...]:
-    return ("unmapped_model", "unmapped_hw", "no_isl_osl")
+    return ("unmapped_model", "unmapped_hw", "no_isl_osl", "out_of_range")
 
 
 def hot() -> tuple[str, ...]:
@@ -98,10 +98,15 @@ def test_real_producer_files_with_the_collectors_options() -> None:
 
 
 # Values that a careless source might write, by kind of field.
-INTEGERS: list[object] = [None, 0, 1, 4, 8, 2.5, -2.5, "8", "2.5", "64 GPUs", "", "x", True, [8], "-2.5", 1e3, 2**70]
+INTEGERS: list[object] = [None, 0, 1, 4, 8, 2.5, -2.5, "8", "2.5", "64 GPUs", "", "x", True, [8], "-2.5", 1e3]
+ABSURD: list[object] = [
+    2**62, -(2**62), 2**63, 2**70, -(2**70), 1e18, 1e300, -1e300, 10**400, str(2**62), str(2**70), "9" * 5000, -64,
+    10**6, 10**6 + 1, 10**9, 10**9 + 1, 10**12, "1000001", "-1000001", "0" * 30 + "8",
+]  # fmt: skip
 FLAGS: list[object] = [None, True, False, "true", "True", "TRUE", "false", 1, "1", ""]
 METRICS: list[object] = [
     None, 0, 1, 0.125, -3.5, 1e-7, 1e300, "12", "1.5e-3", "12 ms", "2026-06-11", "inf", "", True, False, [1.0], 2**70,
+    10**400, -1e300, 1.7e308, "1e400", 5e-324,
 ]  # fmt: skip
 NAMES: dict[str, list[object]] = {
     "hw": [None, "b200", "B200-NV-TRT_3", "h200-trt-nv", "cluster:mi355x-amds", "a100", "", 5, True],
@@ -130,9 +135,13 @@ def made_up_row(dice: random.Random) -> Row:
         name for name in flat_tables.INTEGERS if name.startswith(("prefill_", "decode_")) == (dice.random() < 0.3)
     )
     row |= some(sizes, INTEGERS)
+    if dice.random() < 0.2:
+        row |= {dice.choice(flat_tables.INTEGERS): dice.choice(ABSURD) for _ in range(2)}
     if dice.random() < 0.6:  # enough rows that get through
         row |= {"hw": "h200-nv", "model": "dsr1-fp8", "isl": 1024, "osl": 8192, "conc": dice.choice([1, "64", 16.5])}
     row |= some(("tput_per_gpu", "median_ttft", "new_metric", "users", "date", "workers", 'a "quoted" one'), METRICS)
+    if dice.random() < 0.2:
+        row |= some(flat_tables.SUCCESSES, METRICS + ABSURD)
     if dice.random() < 0.3:
         row["metrics"] = some(
             ("median_tpot_ms", "p99_ttft_ms", "total_token_throughput", "output_token_throughput", "isl", "new"),
@@ -150,7 +159,7 @@ def test_ten_thousand_rows_made_to_differ() -> None:
     rows = [made_up_row(dice) for _ in range(10_000)]
     names = [dice.choice([None, "a_1k8k_b.json", "x/1k1k/y", ""]) for _ in rows]
     mapped = assert_agree(rows, names, [None] * len(rows))
-    assert mapped["reason"].n_unique() == 4
+    assert mapped["reason"].n_unique() == 5
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -162,7 +171,7 @@ def test_rows_made_to_differ(seed: int, monkeypatch: pytest.MonkeyPatch) -> None
     names = [dice.choice([None, "a_1k8k_b.json", "x/1k1k/y", ""]) for _ in rows]
     options = [dice.choice([None, OPTIONS, OPTIONS | {"tp": 4, "disagg": True}]) for _ in rows]
     mapped = assert_agree(rows, names, options)
-    assert mapped["reason"].n_unique() == 4  # every way of ending occurs
+    assert mapped["reason"].n_unique() == 5  # every way of ending occurs
 
 
 def test_what_is_no_row_is_counted_and_its_neighbours_are_mapped() -> None:
