@@ -29,9 +29,21 @@ from collectors.ids import stable_id
 PORTION_ROWS: Final = 32_768  # mapped at once: some 50 MB of JSON, and ten times that meanwhile
 NO_REQUEST: Final = "no request succeeded"
 ORIGIN: Final = (
-    "landing_date, run_name, run_attempt, artifact_path, row_index, recorded_at, created_at, options_json, raw"
+    "landing_date, run_name, run_attempt, coalesce(document_path, artifact_path) AS document_path, artifact_path, "
+    "row_index, recorded_at, created_at, options_json, raw"
 )
-PLACE: Final = ("landing_date", "workflow_run_id", "artifact_path", "row_index", "recorded_at", "created_at")
+PLACE: Final = (
+    *("landing_date", "workflow_run_id", "document_path", "artifact_path", "row_index"),
+    *("recorded_at", "created_at"),
+)
+# What a changed document had before does not count.
+NOT_REPLACED: Final = """NOT EXISTS (
+    FROM inference.replaced_documents AS newer
+    WHERE newer.run_name = artifacts.run_name
+    AND newer.run_attempt = artifacts.run_attempt
+    AND newer.document_path = coalesce(artifacts.document_path, artifacts.artifact_path)
+    AND newer.recorded_at > artifacts.recorded_at
+)"""
 
 _T = TypeVar("_T")
 MapRows = Callable[[pl.DataFrame, Registry], tuple[pl.DataFrame, SkipTracker]]
@@ -55,7 +67,7 @@ def fill_mapped_evals(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
 def _map_stale_days(con: duckdb.DuckDBPyConnection, file: SqlFile, kinds: tuple[str, ...], map_rows: MapRows) -> bool:
     """Replace the days whose rows, or the code and registries that map them, have changed; whether there were any."""
     table, wanted = file.qualified_name, ", ".join(f"'{kind}'" for kind in kinds)
-    con.execute(_STALE_DAYS.format(table=table, kinds=wanted), [table, file.code_version])
+    con.execute(_STALE_DAYS.format(table=table, kinds=wanted, not_replaced=NOT_REPLACED), [table, file.code_version])
     [(n_stale,)] = con.execute("SELECT count(*) FROM stale_mapped_days").fetchall()
     if n_stale:
         registry = read_registry()
@@ -88,10 +100,11 @@ _STALE_DAYS: Final = """
         SELECT
             landing_date,
             bit_xor(hash(
-                kind, run_name, run_attempt, artifact_path, row_index, recorded_at, created_at, options_json, raw_sha256
+                kind, run_name, run_attempt, document_path, artifact_path, row_index, recorded_at, created_at,
+                options_json, raw_sha256
             )) AS fingerprint
-        FROM stage.inference_artifacts
-        WHERE kind IN ({kinds})
+        FROM stage.inference_artifacts AS artifacts
+        WHERE kind IN ({kinds}) AND {not_replaced}
         GROUP BY landing_date
     ),
     kept AS (
@@ -123,8 +136,9 @@ def _portions(con: duckdb.DuckDBPyConnection, kinds: str) -> Iterator[pl.DataFra
     for (portion,) in con.execute("SELECT portion FROM mapped_portions").fetchall():
         first = portion * PORTION_ROWS
         rows: pl.DataFrame = con.sql(
-            f"SELECT {ORIGIN} FROM stage.inference_artifacts WHERE rowid >= {first} AND rowid < {first + PORTION_ROWS} "
-            f"AND {stale} ORDER BY landing_date, artifact_path, row_index"
+            f"SELECT {ORIGIN} FROM stage.inference_artifacts AS artifacts WHERE rowid >= {first} "
+            f"AND rowid < {first + PORTION_ROWS} AND {stale} AND {NOT_REPLACED} "
+            "ORDER BY landing_date, document_path, artifact_path, row_index"
         ).pl()
         yield rows
     con.execute("DROP TABLE mapped_portions")
@@ -166,11 +180,22 @@ def _evals(rows: pl.DataFrame, registry: Registry) -> tuple[pl.DataFrame, SkipTr
         if content is None:
             found.append(place | {"reason": "bad_json"})
             continue
-        meta, mapped = _eval(content)
+        tracker = SkipTracker()
+        meta, tasks = _eval(content, tracker, registry)
         resolved = _resolutions(meta, registry)
-        tasks: list[Mapped | None] = [*mapped] or [None]
-        found += [place | resolved | _eval_row(task, resolved, registry) for task in tasks]
-    text = ("artifact_path", "reason", "task", "lm_eval_version", "metrics", *(name for name in _RESOLVED))
+        found += [place | resolved | _eval_row(task, registry) for task in tasks]
+        if not tasks:
+            skipped = [name for name in ("unmapped_model", "unmapped_hw", "out_of_range") if getattr(tracker, name)]
+            found.append(place | resolved | {"reason": (skipped or ["no_task"])[0]})
+    text = (
+        "document_path",
+        "artifact_path",
+        "reason",
+        "task",
+        "lm_eval_version",
+        "metrics",
+        *(name for name in _RESOLVED),
+    )
     config = {name: _config_type(name) for name in registry.config_columns}
     schema = {name: rows.schema[name] for name in PLACE if name != "workflow_run_id"} | {
         "workflow_run_id": pl.Int64(),
@@ -182,21 +207,18 @@ def _evals(rows: pl.DataFrame, registry: Registry) -> tuple[pl.DataFrame, SkipTr
     return pl.DataFrame(found, schema=schema), SkipTracker()
 
 
-def _eval(content: dict[str, object]) -> tuple[dict[str, object], list[Mapped]]:
+def _eval(
+    content: dict[str, object], tracker: SkipTracker, registry: Registry
+) -> tuple[dict[str, object], list[Mapped]]:
     """What an evaluation says of its config, and its tasks."""
-    tracker = SkipTracker()
     meta, results = content.get("meta"), content.get("results")
     if isinstance(meta, dict) and isinstance(results, dict):
-        return meta, map_eval_row(meta, results, tracker)
-    aggregate = map_agg_eval_row(content, tracker)
+        return meta, map_eval_row(meta, results, tracker, registry=registry)
+    aggregate = map_agg_eval_row(content, tracker, registry=registry)
     return content, [] if aggregate is None else [aggregate]
 
 
-def _eval_row(mapped: Mapped | None, resolved: dict[str, str | None], registry: Registry) -> dict[str, object]:
-    if mapped is None:
-        missing = [kind for kind in ("model", "hardware") if resolved[f"{kind}_rule"] is None]
-        reason = {"model": "unmapped_model", "hardware": "unmapped_hw"}[missing[0]] if missing else "no_task"
-        return {"reason": reason}
+def _eval_row(mapped: Mapped, registry: Registry) -> dict[str, object]:
     config = mapped["config"]
     assert isinstance(config, dict)
     values = [config[name] for name in registry.config_columns]
@@ -285,6 +307,7 @@ _MARK_CURRENT: Final = """
             ORDER BY
                 error IS NOT NULL,
                 recorded_at DESC,
+                document_path DESC,
                 artifact_path DESC,
                 row_index DESC,
                 landing_date DESC

@@ -19,7 +19,7 @@ NAME_SOURCES: Final = (
     """SELECT 'framework', llm_framework, recorded_at, 'environment_config/date=' || landing_date
     FROM stage.environment_config""",
     """SELECT 'hardware', json_extract_string(raw, '$.hardware'), created_at, artifact_path
-    FROM stage.inference_artifacts
+    FROM inference.artifacts
     WHERE kind = 'run_stats'""",
     *(
         f"""SELECT naming.kind, named.value, named.recorded_at, 'mlflow_{table}/date=' || named.landing_date

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from alems_pipeline.condition_rules import condition_rules
+from alems_pipeline.inference_rules import inference_rules
 from alems_pipeline.rules import (
     NOT_WHOLE,
     REASON,
@@ -221,6 +222,7 @@ def _with_rules(
         unknown = pl.col("linear_run_id").is_null() & pl.col("agentic_run_id").is_null()
         return rows, [*rules, Rule(UNKNOWN_RUN, unknown)]
     rules += [*usage_rules(dataset, day), *condition_rules(dataset), *tracking_rules(dataset)]
+    rules += inference_rules(dataset)
     if dataset.owner is not None and owners is not None:
         owned_at = owners.select(*dataset.owner.key, pl.col("recorded_at").alias(_OWNED_AT))
         rows = rows.join(owned_at, on=dataset.owner.key, how="left", maintain_order="left")

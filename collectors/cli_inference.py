@@ -1,13 +1,15 @@
 """The command of `alems-collect` that collects artifacts of LLM serving benchmarks: inferencex."""
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from collectors.cli_common import LandingOption, landing_folder, note
+from collectors.contract import FIRST_DAY
+from collectors.contract_inference import MAX_ATTEMPT
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def inferencex_command(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, folders, ZIPs, tars, also within ZIPs.")],
     run_id: Annotated[int | None, typer.Option(min=1, max=2**62, help="The workflow run's id at GitHub.")] = None,
-    attempt: Annotated[int | None, typer.Option(min=1, max=10_000, help="Its attempt.")] = None,
+    attempt: Annotated[int | None, typer.Option(min=1, max=MAX_ATTEMPT, help="Its attempt.")] = None,
     date: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"], help="When it was created, UTC.")
     ] = None,
@@ -50,6 +52,10 @@ def inferencex_command(
         "osl": osl,
         "spec_decoding": spec_decoding,
     }
+    if date is not None and not FIRST_DAY <= date.date() <= datetime.now(UTC).date() + timedelta(days=1):
+        raise typer.BadParameter(
+            f"{date:%Y-%m-%d} is outside {FIRST_DAY} … today; say when the run was created", param_hint="--date"
+        )
     told = inferencex.Told(
         run_id,
         attempt,

@@ -14,6 +14,8 @@ KINDS: Final = (
 """What an artifact row may be: 'eval' is an object of an evaluation's `meta` and `results`; 'withdrawn' says of a file
 which had rows that it has none any more."""
 
+MAX_ATTEMPT: Final = 10_000  # of a workflow run
+
 SOURCE_SYSTEM = required("source_system", T, "What gave this: 'inferencex'")
 RECORDED_AT = required("recorded_at", TS, "When it was collected; of several records of one key the newest counts")
 

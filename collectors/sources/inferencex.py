@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeGuard
 
 from collectors.contract import FIRST_DAY
-from collectors.contract_inference import INFERENCE_ARTIFACTS, INFERENCE_REJECTS
+from collectors.contract_inference import INFERENCE_ARTIFACTS, INFERENCE_REJECTS, MAX_ATTEMPT
 from collectors.drop import Drop, drop_rows
 from collectors.sources.artifact_files import ArtifactFiles, Document, Limits, printable
 from collectors.sources.artifact_json import MAX_ROW_BYTES, NoRow, Twice, read_document, row_text
@@ -41,7 +41,6 @@ DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ATTEMPT: Final = re.compile(r"attempt[_-]?([0-9]{1,4})$")
 BENCHMARK_FIELDS: Final = ("hw", "isl", "conc", "users", "tput_per_gpu", "infmax_model_prefix")
 MAX_DETAIL: Final = 4_000
-MAX_ATTEMPT: Final = 10_000
 MAX_JOBS: Final = 1_000_000  # of one kind of runner in one run
 LABEL_PARTS: Final = 2  # of a path that was given: files of one name in two folders are two files
 BYTES_AT_ONCE: Final = 64 * 1024**2

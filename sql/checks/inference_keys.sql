@@ -1,6 +1,6 @@
 -- Every natural key of the serving benchmarks stands once, and rows name what there is.
 -- severity: error
--- depends: inference.benchmark_results, inference.configs, inference.eval_results, inference.latest_benchmarks, inference.availability, inference.curve_points, inference.mapped_rows, stage.inference_artifacts
+-- depends: inference.benchmark_results, inference.configs, inference.eval_results, inference.latest_benchmarks, inference.availability, inference.curve_points, inference.mapped_rows, inference.artifacts
 WITH counts AS (
     SELECT
         'inference.benchmark_results' AS table_name,
@@ -48,6 +48,6 @@ UNION ALL
 SELECT 'inference.mapped_rows', 'benchmark rows that landed and are not there, or the other way round', abs(mapped - landed)
 FROM
     (SELECT count(*) AS mapped FROM inference.mapped_rows),
-    (SELECT count(*) AS landed FROM stage.inference_artifacts WHERE kind = 'benchmark')
+    (SELECT count(*) AS landed FROM inference.artifacts WHERE kind = 'benchmark')
 WHERE mapped <> landed
 ORDER BY ALL;

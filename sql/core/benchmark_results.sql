@@ -27,6 +27,7 @@ SELECT
     results.peak_power_per_gpu_w, -- its peak, W
     results.measured_power_valid, -- the measured power can be true: above 0, below its peak, not far above the TDP
     1000 * hardware.power_kw AS provisioned_power_per_gpu_w, -- all-in power that is provided per GPU, not measured, W
+    results.document_path, -- file that was read
     results.artifact_path, -- file that it stands in
     results.row_index, -- its position there
     results.landing_date -- day of the landing folder

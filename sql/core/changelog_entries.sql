@@ -1,5 +1,5 @@
 -- One entry of the changelog of a workflow run: what was changed before it ran.
--- depends: stage.inference_artifacts, inference.workflow_runs
+-- depends: inference.artifacts, inference.workflow_runs
 CREATE OR REPLACE TABLE inference.changelog_entries (
     workflow_run_id BIGINT NOT NULL, -- workflow run and attempt
     date DATE NOT NULL, -- UTC day of the workflow run
@@ -23,11 +23,11 @@ WITH changelogs AS (
         json_extract_string(raw, '$.base_ref') AS base_ref,
         json_extract_string(raw, '$.head_ref') AS head_ref,
         json_extract(raw, '$.entries[*]') AS entries
-    FROM stage.inference_artifacts
+    FROM inference.artifacts
     WHERE kind = 'changelog' AND json_valid(raw)
     QUALIFY row_number() OVER (
         PARTITION BY run_name, run_attempt, base_ref, head_ref
-        ORDER BY recorded_at DESC, artifact_path DESC, row_index DESC, landing_date DESC
+        ORDER BY recorded_at DESC, document_path DESC, artifact_path DESC, row_index DESC, landing_date DESC
     ) = 1
 ),
 entries AS (

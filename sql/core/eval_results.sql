@@ -16,6 +16,7 @@ CREATE OR REPLACE TABLE inference.eval_results (
     em_flexible DOUBLE, -- exact match, flexible: share of 1
     em_flexible_se DOUBLE, -- its standard error
     n_eff DOUBLE, -- samples that counted
+    document_path VARCHAR NOT NULL, -- file that was read
     artifact_path VARCHAR NOT NULL -- file that it stands in
 );
 
@@ -35,12 +36,13 @@ SELECT
     json_extract(evals.metrics, '$.em_flexible')::DOUBLE AS em_flexible,
     json_extract(evals.metrics, '$.em_flexible_se')::DOUBLE AS em_flexible_se,
     json_extract(evals.metrics, '$.n_eff')::DOUBLE AS n_eff,
+    evals.document_path,
     evals.artifact_path
 FROM inference.mapped_evals AS evals
 JOIN inference.workflow_runs AS workflow_runs ON workflow_runs.workflow_run_id = evals.workflow_run_id
 WHERE evals.reason IS NULL
 QUALIFY row_number() OVER (
     PARTITION BY evals.workflow_run_id, evals.config_id, evals.task, evals.isl, evals.osl, evals.conc
-    ORDER BY evals.recorded_at DESC, evals.artifact_path DESC, evals.row_index DESC, evals.landing_date DESC
+    ORDER BY evals.recorded_at DESC, evals.document_path DESC, evals.artifact_path DESC, evals.row_index DESC, evals.landing_date DESC
 ) = 1
 ORDER BY evals.workflow_run_id, evals.config_id, evals.task, evals.isl, evals.osl, evals.conc;

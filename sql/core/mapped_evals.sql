@@ -1,15 +1,16 @@
 -- One task of an evaluation as it landed, and what it was mapped to; one row with the reason where it could not be mapped.
 -- Kept from run to run, as mapped_rows.
--- depends: stage.inference_artifacts
+-- depends: stage.inference_artifacts, inference.replaced_documents
 -- made by: alems_pipeline/inference.py, alems_pipeline/keys/*.py, alems_pipeline/benchmarks/*.py, sql/registry/*.csv
 CREATE TABLE IF NOT EXISTS inference.mapped_evals (
     landing_date DATE NOT NULL, -- day of the landing folder
     workflow_run_id BIGINT NOT NULL, -- workflow run and attempt
+    document_path VARCHAR NOT NULL, -- file that was read; where that is not known the artifact's path
     artifact_path VARCHAR NOT NULL, -- file that the evaluation stands in
     row_index BIGINT NOT NULL, -- its position there
     recorded_at TIMESTAMPTZ NOT NULL, -- when it was collected
     created_at TIMESTAMPTZ NOT NULL, -- when its run was created, as the collector knows it
-    reason VARCHAR, -- why it has no config: unmapped_model, unmapped_hw or no_task; NULL: it has one
+    reason VARCHAR, -- why it has no config: unmapped_model, unmapped_hw, out_of_range, no_task or bad_json; NULL: it has one
     config_id BIGINT, -- stable id of the config
     hardware VARCHAR, -- GPU type
     framework VARCHAR, -- serving framework

@@ -1,16 +1,17 @@
 -- One benchmark row as it landed, and what it was mapped to: rows that could not be mapped stand here with the reason, and
--- their raw row in stage.inference_artifacts. Kept from run to run: a day is mapped anew when its rows, the mapping or a
--- registry have changed.
--- depends: stage.inference_artifacts
+-- their raw row in stage.inference_artifacts; rows of replaced documents only there. Kept from run to run: a day is mapped
+-- anew when its rows, the mapping or a registry have changed.
+-- depends: stage.inference_artifacts, inference.replaced_documents
 -- made by: alems_pipeline/inference.py, alems_pipeline/keys/*.py, alems_pipeline/benchmarks/*.py, sql/registry/*.csv
 CREATE TABLE IF NOT EXISTS inference.mapped_rows (
     landing_date DATE NOT NULL, -- day of the landing folder
     workflow_run_id BIGINT NOT NULL, -- workflow run and attempt
+    document_path VARCHAR NOT NULL, -- file that was read; where that is not known the artifact's path
     artifact_path VARCHAR NOT NULL, -- file that the row stands in
     row_index BIGINT NOT NULL, -- its position there
     recorded_at TIMESTAMPTZ NOT NULL, -- when it was collected
     created_at TIMESTAMPTZ NOT NULL, -- when its run was created, as the collector knows it
-    reason VARCHAR, -- why it has no config: unmapped_model, unmapped_hw, no_isl_osl or bad_json; NULL: it has one
+    reason VARCHAR, -- why it has no config: unmapped_model, unmapped_hw, no_isl_osl, out_of_range or bad_json; NULL: it has one
     is_current BOOLEAN NOT NULL, -- no other row of its run has the same config, lengths and concurrency, or it is the one that counts
     config_id BIGINT, -- stable id of the config
     hardware VARCHAR, -- GPU type

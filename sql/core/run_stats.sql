@@ -1,5 +1,5 @@
 -- How many jobs of a workflow run succeeded on one GPU type; runners of one type are added up.
--- depends: stage.inference_artifacts, name_keys, inference.workflow_runs
+-- depends: inference.artifacts, name_keys, inference.workflow_runs
 CREATE OR REPLACE TABLE inference.run_stats (
     workflow_run_id BIGINT NOT NULL, -- workflow run and attempt
     hardware VARCHAR NOT NULL CHECK (hardware = lower(hardware)), -- GPU type
@@ -19,18 +19,19 @@ WITH counted AS (
         try_cast(json_extract_string(raw, '$.n_success') AS BIGINT) AS n_success,
         try_cast(json_extract_string(raw, '$.total') AS BIGINT) AS total,
         recorded_at,
+        document_path,
         artifact_path,
         landing_date
-    FROM stage.inference_artifacts
+    FROM inference.artifacts
     WHERE kind = 'run_stats' AND json_valid(raw)
 ),
 newest AS (
     SELECT *
     FROM counted
-    WHERE n_success BETWEEN 0 AND total
+    WHERE n_success BETWEEN 0 AND total AND total <= 1000000 -- the collector refuses others; here they could overflow the sum
     QUALIFY row_number() OVER (
         PARTITION BY run_name, run_attempt, raw_hardware
-        ORDER BY recorded_at DESC, artifact_path DESC, landing_date DESC
+        ORDER BY recorded_at DESC, document_path DESC, artifact_path DESC, landing_date DESC
     ) = 1
 )
 SELECT

@@ -1,6 +1,6 @@
 -- One attempt of a benchmark workflow's run, of which artifacts landed. Its times are those of its own description where
 -- that landed, else what the collector knew, by its newest collection.
--- depends: stage.inference_artifacts
+-- depends: stage.inference_artifacts, inference.artifacts
 CREATE OR REPLACE TABLE inference.workflow_runs (
     workflow_run_id BIGINT PRIMARY KEY, -- stable id of run_name and run_attempt
     run_name VARCHAR NOT NULL, -- the GitHub run id where known, else the commit or what was collected
@@ -33,14 +33,31 @@ timed AS (
         AND newest.recorded_at = artifacts.recorded_at
     GROUP BY artifacts.run_name, artifacts.run_attempt
 ),
-described AS (
-    SELECT run_name, run_attempt, raw
-    FROM stage.inference_artifacts
+descriptions AS (
+    SELECT
+        run_name,
+        run_attempt,
+        raw,
+        try_cast(json_extract_string(raw, '$.created_at') AS TIMESTAMPTZ) AS created_at,
+        try_cast(json_extract_string(raw, '$.run_started_at') AS TIMESTAMPTZ) AS run_started_at,
+        TIMESTAMPTZ '2019-01-01 00:00:00Z' AS first_time,
+        recorded_at + INTERVAL 1 DAY AS last_time
+    FROM inference.artifacts
     WHERE kind = 'workflow_run' AND json_valid(raw)
     QUALIFY row_number() OVER (
         PARTITION BY run_name, run_attempt
-        ORDER BY json_extract_string(raw, '$.run_attempt') IS NULL, recorded_at DESC, artifact_path, landing_date DESC
+        ORDER BY json_extract_string(raw, '$.run_attempt') IS NULL, recorded_at DESC, document_path, artifact_path, landing_date DESC
     ) = 1
+),
+described AS (
+    SELECT
+        run_name,
+        run_attempt,
+        raw,
+        -- To DuckDB 'infinity' and years before Christ are times, too.
+        CASE WHEN created_at BETWEEN first_time AND last_time THEN created_at END AS created_at,
+        CASE WHEN run_started_at BETWEEN first_time AND last_time THEN run_started_at END AS run_started_at
+    FROM descriptions
 ),
 known AS (
     SELECT
@@ -53,10 +70,8 @@ known AS (
         json_extract_string(described.raw, '$.head_sha') AS head_sha,
         json_extract_string(described.raw, '$.head_branch') AS head_branch,
         json_extract_string(described.raw, '$.html_url') AS html_url,
-        coalesce(
-            try_cast(json_extract_string(described.raw, '$.created_at') AS TIMESTAMPTZ), timed.created_at
-        ) AS created_at,
-        try_cast(json_extract_string(described.raw, '$.run_started_at') AS TIMESTAMPTZ) AS run_started_at
+        coalesce(described.created_at, timed.created_at) AS created_at,
+        described.run_started_at
     FROM newest
     JOIN timed ON timed.run_name = newest.run_name AND timed.run_attempt = newest.run_attempt
     LEFT JOIN described ON described.run_name = newest.run_name AND described.run_attempt = newest.run_attempt
