@@ -18,6 +18,7 @@ CURVE: Final = ("model", "isl", "osl", "composite_key", "hw_key", "hardware", "p
 MEASURED: Final = ("median_ttft", "median_e2el", "median_tpot", "conc", "measured_power_per_gpu_w")
 LIMIT: Final = "cost_limit_usd_per_mtok"
 STEP: Final = "interactivity_step_tok_s_user"
+GREATEST: Final = "interactivity_limit_tok_s_user"
 
 
 def pareto_points(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -112,8 +113,9 @@ def _interpolated(points: pl.DataFrame, by: Sequence[str], metrics: Sequence[str
     """Curves at multiples of `step`; each curve goes by a number, since joins by eight texts are slow."""
     curves = points.select(by).unique().sort(by).with_row_index("curve")
     numbered = points.join(curves, on=list(by), how="left", nulls_equal=True)
-    greatest = points.select(pl.col("median_intvty").max()).item() or 0.0
-    targets = [step * n for n in range(1, math.floor(greatest / step) + 1)]
+    [limit] = _targets(GREATEST)
+    reached = points.select(pl.col("median_intvty").max()).item() or 0.0
+    targets = [step * n for n in range(1, math.floor(min(reached, limit) / step) + 1)]
     found = curve_tables.interpolate_curves(numbered, ["curve"], metrics, targets)
     return curves.join(found, on="curve").drop("curve").rename({"median_intvty": "interactivity"})
 

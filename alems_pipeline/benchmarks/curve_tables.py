@@ -29,9 +29,9 @@ def derived_metrics() -> list[pl.Expr]:
     for kind, name in THROUGHPUTS.items():
         throughput = pl.col(name)
         expressions += [
-            (1e6 * _over(pl.when(throughput != 0).then(throughput), watts)).alias(f"{kind}_tput_per_mw"),
+            _finite(1e6 * _over(pl.when(throughput != 0).then(throughput), watts)).alias(f"{kind}_tput_per_mw"),
             *(
-                (1e6 / 3600 * _over(pl.col(f"cost_{basis}_usd_h"), throughput)).alias(
+                _finite(1e6 / 3600 * _over(pl.col(f"cost_{basis}_usd_h"), throughput)).alias(
                     f"cost_{basis}_{kind}_usd_per_mtok"
                 )
                 for basis in COST_BASES
@@ -231,4 +231,8 @@ def _sign(value: pl.Expr) -> pl.Expr:
 
 
 def _over(value: pl.Expr, divisor: pl.Expr) -> pl.Expr:
-    return pl.when(divisor != 0).then(value / divisor)
+    return _finite(pl.when(divisor != 0).then(value / divisor))
+
+
+def _finite(value: pl.Expr) -> pl.Expr:
+    return pl.when(value.is_finite()).then(value)

@@ -243,11 +243,16 @@ def _sign(value: float) -> int:
 
 
 def _over(value: float | None, divisor: float | None) -> float | None:
-    return None if value is None or not divisor else value / divisor
+    return None if value is None or not divisor else _finite(value / divisor)
 
 
 def _times(factor: float, value: float | None) -> float | None:
-    return None if value is None else factor * value
+    return None if value is None else _finite(factor * value)
+
+
+def _finite(value: float) -> float | None:
+    """The value; None where it is beyond float64."""
+    return value if math.isfinite(value) else None
 
 
 def _is_number(value: object) -> bool:

@@ -227,7 +227,12 @@ class _Table:
             for name, values in found.items()
             if name not in self.registry.non_metric_keys
         ]
-        return table.select(expressions).get_columns()
+        # What is derived may exceed float64, too: 1000 / 5e-324.
+        finite = [
+            column.set(column.is_infinite(), None) if column.is_infinite().any() else column
+            for column in table.select(expressions).get_columns()
+        ]
+        return finite
 
     def _own_metrics(self, from_producers: bool) -> Iterator[tuple[str, pl.Expr]]:
         producer = pl.col("is producer")
@@ -237,7 +242,7 @@ class _Table:
             converted = from_producers and (name.endswith(MS) or name == PRODUCER_CONC)
             yield name, pl.when(~producer).then(value) if converted else value
         nested = {
-            field.name: _number(pl.col(name).struct.field(field.name), field.dtype)
+            field.name: _number(pl.col(name).struct.field(field.name), self.data[name].struct.field(field.name))
             for name in unfolded
             for field in _members(self.data.schema[name])
         }
@@ -278,7 +283,7 @@ class _Table:
         return columns.parse_bool(self._text(name))
 
     def _number(self, name: str) -> pl.Expr:
-        return _number(pl.col(name), self.data.schema[name])
+        return _number(pl.col(name), self.data[name])
 
     def _integer(self, name: str) -> pl.Expr:
         if name not in self.data.columns:
@@ -314,10 +319,11 @@ def _members(dtype: AnyType | None) -> list[pl.Field]:
     return dtype.fields if isinstance(dtype, pl.Struct) else []
 
 
-def _number(value: pl.Expr, dtype: AnyType) -> pl.Expr:
-    if dtype == pl.Float64:
-        return value
-    return columns.metric_number(value) if dtype == pl.String else pl.lit(None, pl.Float64)
+def _number(value: pl.Expr, column: pl.Series) -> pl.Expr:
+    """`metric_number` of a column that was read."""
+    if column.dtype == pl.Float64:  # an integer of 400 digits is read as infinite
+        return pl.when(value.is_finite()).then(value) if column.is_infinite().any() else value
+    return columns.metric_number(value) if column.dtype == pl.String else pl.lit(None, pl.Float64)
 
 
 def _derived(measured: Mapping[str, pl.Expr], of_rows: pl.Expr) -> Iterator[tuple[str, pl.Expr]]:

@@ -1,11 +1,13 @@
 """Serving benchmarks from artifact to table: results, attempts, curves and re-mapping, on what CI writes."""
 
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from alems_pipeline.benchmarks.mapping import SkipTracker, map_benchmark_row
 from alems_pipeline.keys import parse_isl_osl
 from alems_pipeline.keys.registry import the_registry
 from alems_pipeline.warehouse import Warehouse
+from collectors.contract_inference import INFERENCE_ARTIFACTS
+from collectors.drop import drop_rows
 from collectors.ids import stable_id
 from collectors.sources.inferencex import Told, collect
 from tests.inference_warehouse import REAL, Row, build_inference, real_row, rows_of, zip_of
@@ -241,6 +245,101 @@ def test_a_row_collected_again_replaces_the_one_before(tmp_path: Path) -> None:
     assert run["date"] == date(2026, 8, 2)
 
 
+def test_rows_that_a_changed_file_has_no_more_do_not_count(tmp_path: Path) -> None:
+    """Also where the changed file lands under another day; what it had before stays as it landed."""
+    eval_of = {"task": "gsm8k", "hw": "h200", "model_prefix": "dsr1", "em_strict": 0.9}
+    (tmp_path / "stats.json").write_text(json.dumps({"h200": {"n_success": 1, "total": 1}}))
+    collect([tmp_path / "stats.json"], tmp_path / "landing", Told(run_id=1, created_at=day(1)), now=day(30))
+    land(
+        tmp_path,
+        [point(1), point(2, conc=8), point(3, model="new", infmax_model_prefix="new")],
+        run_id=1,
+        created_at=day(1),
+    )
+    land(tmp_path, [eval_of, eval_of | {"task": "mmlu"}], "e.json", run_id=1, created_at=day(1))
+    land(tmp_path, [point(7, conc=32)], "other.json", run_id=1, created_at=day(1))
+    assert tputs(tmp_path) == [1, 2, 7]
+    land(tmp_path, [point(4)], run_id=1, created_at=day(2), at=2)
+    land(tmp_path, [eval_of], "e.json", run_id=1, created_at=day(2), at=2)
+    assert tputs(tmp_path) == [4, 7]
+    assert tputs(tmp_path, "inference.benchmark_results") == [4, 7]
+    assert [row["task"] for row in rows_of(tmp_path, "FROM inference.eval_results")] == ["gsm8k"]
+    assert not rows_of(tmp_path, "FROM ops.unmapped_keys WHERE kind = 'model'")
+    land(tmp_path, [], run_id=1, created_at=day(2), at=3)
+    (tmp_path / "stats.json").write_text("{}")
+    collect([tmp_path / "stats.json"], tmp_path / "landing", Told(run_id=1, created_at=day(1)), now=day(31))
+    assert tputs(tmp_path) == [7]
+    assert not rows_of(tmp_path, "FROM inference.run_stats")
+    assert len(rows_of(tmp_path, "FROM stage.inference_artifacts WHERE kind = 'benchmark'")) == 5
+    assert rows_of(tmp_path, "FROM ops.check_results WHERE check_name = 'inference_keys'")[0]["n_failed"] == 0
+
+
+def test_files_of_one_name_in_two_places_both_count(tmp_path: Path) -> None:
+    for name, row in (("x", point(1)), ("y", point(2, conc=8))):
+        land(tmp_path / name, [row])
+    collect([tmp_path / "x" / "a.json", tmp_path / "y" / "a.json"], tmp_path / "landing", Told(run_id=1), now=day(2))
+    assert tputs(tmp_path) == [1, 2]
+
+
+def test_numbers_that_cannot_be_stop_nothing(tmp_path: Path) -> None:
+    """Each is set aside with its reason or counts as unknown, and its neighbours are in the tables."""
+    absurd: dict[str, Row] = {
+        "sizes": point(2, tp=2**62, ep=4), "negative": point(3, decode_tp=-(2**70), prefill_tp=1),
+        "length": point(4, isl=1e300), "conc": point(5, conc=-8),
+    }  # fmt: skip
+    kept = [
+        point(1), point(6, conc=8, completed=1e300), point(1e300, conc=16, median_intvty=1e300), point(5e-324, conc=32),
+        point(7, conc=64, n_gpus=10**18), point(8, conc=128, measured_power_per_gpu_w=1e308),
+    ]  # fmt: skip
+    land(tmp_path, [*kept, *absurd.values()], run_id=1, created_at=day(1))
+    evals = [{"task": t, "hw": "h200", "model_prefix": "dsr1", "em_strict": e} for t, e in (("a", 0.9), ("b", 1e308))]
+    land(
+        tmp_path,
+        [*evals, evals[0] | {"tp": 2**62, "ep": 4}, evals[0] | {"conc": 1e18}],
+        "e.json",
+        run_id=1,
+        created_at=day(1),
+    )
+    (tmp_path / "run.json").write_text(json.dumps({
+        "id": 1, "run_attempt": 10**30, "created_at": "0044-03-15 (BC)", "run_started_at": "infinity"}))  # fmt: skip
+    (tmp_path / "s.json").write_text(json.dumps({
+        "h200": {"n_success": 1, "total": 2}, "h200-nv": {"n_success": 0, "total": 2**63 - 1},
+        "h200-nb": {"n_success": 0, "total": 2**63 - 1}}))  # fmt: skip
+    collect([tmp_path / "run.json", tmp_path / "s.json"], tmp_path / "landing", Told(run_id=1), now=day(30))
+    raw_stats = {"hardware": "h200-x", "n_success": 0, "total": 2**63 - 1}
+    foreign = [("run_stats", 1, day(1), raw_stats), ("benchmark", 10**18, day(1), point(9)),
+               ("benchmark", 1, datetime(1971, 1, 1, tzinfo=UTC), point(9)),
+               ("benchmark", 1, datetime(2200, 1, 1, tzinfo=UTC), point(9))]  # fmt: skip
+    drop_rows(
+        tmp_path / "landing",
+        INFERENCE_ARTIFACTS,
+        [
+            {"source_system": "inferencex", "recorded_at": day(30), "kind": kind, "run_name": "1",
+             "run_attempt": attempt,
+             "created_at": at, "artifact_path": f"x{n}", "row_index": 0, "raw_sha256": "", "raw": json.dumps(raw)}
+            for n, (kind, attempt, at, raw) in enumerate(foreign)
+        ],
+        host="elsewhere", producer="test", date=date(2026, 8, 1),
+    )  # fmt: skip
+    assert tputs(tmp_path) == [1, 6, 1e300, 5e-324, 7, 8]
+    reasons = rows_of(tmp_path, "SELECT reason, count(*) AS n FROM inference.mapped_rows GROUP BY ALL ORDER BY ALL")
+    assert [(row["reason"], row["n"]) for row in reasons] == [("out_of_range", 4), (None, 6)]
+    evals_of = rows_of(tmp_path, "SELECT reason, count(*) AS n FROM inference.mapped_evals GROUP BY ALL ORDER BY ALL")
+    assert [(row["reason"], row["n"]) for row in evals_of] == [("out_of_range", 2), (None, 2)]
+    [stats] = rows_of(tmp_path, "FROM inference.run_stats")
+    assert (stats["n_success"], stats["total"]) == (1, 2)
+    [run] = rows_of(tmp_path, "FROM inference.workflow_runs")
+    assert (run["date"], run["run_started_at"]) == (date(2026, 8, 1), None)
+    quarantined = {row["reason"] for row in rows_of(tmp_path, "FROM ops.quarantine")}
+    assert (
+        sum("run_attempt is none of" in reason for reason in quarantined) == 2
+    )  # the collector's, and the foreign one
+    assert any("created_at is before 2019-01-01" in reason for reason in quarantined)
+    figures = rows_of(tmp_path, "SELECT * FROM inference.interpolated_metrics")
+    figures += rows_of(tmp_path, "SELECT * FROM inference.tco") + rows_of(tmp_path, "FROM inference.pareto_points")
+    assert figures and all(math.isfinite(v) for row in figures for v in row.values() if isinstance(v, float))
+
+
 def test_the_latest_attempt_counts_and_its_failures_do_not(tmp_path: Path) -> None:
     first = [point(1), point(2, conc=8), point(3, conc=16)]
     land(tmp_path, first, run_id=1, attempt=1, created_at=day(1))
@@ -439,6 +538,24 @@ def test_only_days_that_changed_are_mapped_again(tmp_path: Path, monkeypatch: py
     assert mapped == [1, 2]
 
 
+def test_every_mapping_takes_the_registry_of_its_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where one process builds before and after a change, as Dagster's daemon does."""
+    from alems_pipeline import inference
+
+    newer = replace(the_registry(), model_aliases={**the_registry().model_aliases, "newmodel": "kimik2.5"})
+    eval_of = {"task": "gsm8k", "hw": "h200", "model_prefix": "newmodel", "em_strict": 0.9}
+    land(tmp_path, [point(1, infmax_model_prefix="newmodel"), eval_of], run_id=1, created_at=day(1))
+    meta = {"meta_env.json": EVAL_META | {"model_prefix": "newmodel"}, "results_1.json": EVAL}
+    (tmp_path / "eval.zip").write_bytes(zip_of(meta))
+    collect([tmp_path / "eval.zip"], tmp_path / "landing", Told(run_id=1, created_at=day(1)), now=day(2))
+    monkeypatch.setattr(inference, "read_registry", lambda: newer)
+    build_inference(tmp_path)
+    mapped = (
+        "SELECT model, reason FROM inference.mapped_rows UNION ALL SELECT model, reason FROM inference.mapped_evals"
+    )
+    assert rows_of(tmp_path, mapped) == [{"model": "kimik2.5", "reason": None}] * 3
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of the code and its registries, to change."""
@@ -466,6 +583,8 @@ def run(checkout: Path, home: Path, *arguments: str) -> str:
 
 def test_a_new_alias_maps_history_and_shows_in_dagster(checkout: Path, tmp_path: Path) -> None:
     home = tmp_path / "warehouse"
+    eval_of = {"task": "gsm8k", "hw": "h200", "model_prefix": "newmodel", "em_strict": 0.9}
+    land(home, [eval_of], "e.json", run_id=1, created_at=day(1))
     land(home, [real_row(model="amd/New-Model", infmax_model_prefix="newmodel")], run_id=1, created_at=day(1))
     run(checkout, home, "materialize")
     assert "newmodel" in run(checkout, home, "keys", "unmapped")
@@ -479,6 +598,8 @@ def test_a_new_alias_maps_history_and_shows_in_dagster(checkout: Path, tmp_path:
     with Warehouse(home).read() as con:
         assert con.execute("SELECT model, reason FROM inference.mapped_rows").fetchall() == [("kimik2.5", None)]
         assert con.execute("SELECT count(*) FROM inference.latest_benchmarks").fetchall() == [(1,)]
+        assert con.execute("SELECT model, reason FROM inference.mapped_evals").fetchall() == [("kimik2.5", None)]
+        assert con.execute("SELECT count(*) FROM inference.eval_results").fetchall() == [(1,)]
     versions = materialized_versions(home)
     for table in ("inference/mapped_rows", "dim_model_alias"):
         (code_before, data_before), (code_after, data_after) = versions[table]

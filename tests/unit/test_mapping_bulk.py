@@ -44,6 +44,9 @@ def assert_agree(rows: list[Row], names: list[str | None], options: list[Row | N
         skipped = [reason for reason in bulk_skips() if tracker.diff(before)[reason]]
         assert got["reason"] == (skipped[0] if skipped else None), row
         assert got["physical_gpus"] == physical_gpus(with_options(row, told)), row
+        counts = json.loads(got["metrics"])
+        successes = [int(float(counts[name])) for name in flat_tables.SUCCESSES if name in counts]
+        assert got["n_successful"] == next((n for n in successes if -(2**63) <= n < 2**63), None), row
         if expected is not None:
             metrics = expected.pop("metrics")
             assert isinstance(metrics, dict)
