@@ -8,16 +8,19 @@ import polars as pl
 
 from alems_pipeline.sample_tables import sample_tables
 from alems_pipeline.sql_files import SqlFile
+from alems_pipeline.warehouse import shared_memory
 
 
 def fill(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
     """Give a table its rows, if Python computes them; nothing of any other table."""
     if file.qualified_name in _ROWS:
-        rows = _ROWS[file.qualified_name](con)
-        if rows.height:
-            insert(con, file.qualified_name, rows)
+        with shared_memory(con):
+            rows = _ROWS[file.qualified_name](con)
+            if rows.height:
+                insert(con, file.qualified_name, rows)
     elif file.qualified_name in _FILLS:
-        _FILLS[file.qualified_name](con, file)
+        with shared_memory(con):
+            _FILLS[file.qualified_name](con, file)
 
 
 def insert(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:

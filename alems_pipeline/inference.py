@@ -49,6 +49,37 @@ _T = TypeVar("_T")
 MapRows = Callable[[pl.DataFrame, Registry], tuple[pl.DataFrame, SkipTracker]]
 
 
+class NotStored(RuntimeError):
+    """Rows that were mapped and that the database refused; `tracker` counts them as db_error."""
+
+    def __init__(self, table: str, rows: pl.DataFrame, error: duckdb.Error, tracker: SkipTracker) -> None:
+        days = sorted(str(day) for day in rows["landing_date"].unique())
+        super().__init__(
+            f"{table}: {rows.height} mapped rows landed from {days[0]} to {days[-1]} were not stored ({error}); "
+            "the build is as it was before"
+        )
+        self.tracker = tracker
+
+
+def skipped(con: duckdb.DuckDBPyConnection) -> SkipTracker:
+    """What of all that landed was skipped, with the raw values: the counts of inference.skips.
+
+    Of `db_error` there are none: a build in which the database refuses a row ends with NotStored.
+    """
+    tracker = SkipTracker()
+    raw_values = {
+        "unmapped_model": tracker.unmapped_models,
+        "unmapped_hw": tracker.unmapped_hws,
+        "bad_zip": tracker.errors,
+    }
+    for reason, raw_value, n in con.execute("SELECT reason, raw_value, n FROM inference.skips").fetchall():
+        if hasattr(tracker, reason):
+            setattr(tracker, reason, getattr(tracker, reason) + n)
+        if reason in raw_values:
+            raw_values[reason][raw_value] += n
+    return tracker
+
+
 # ---- mapped artifacts, kept day by day -------------------------------------------------------------------------------
 
 
@@ -77,7 +108,12 @@ def _map_stale_days(con: duckdb.DuckDBPyConnection, file: SqlFile, kinds: tuple[
                 "DELETE FROM ops.unknown_metrics WHERE landing_date IN (SELECT landing_date FROM stale_mapped_days)"
             )
         for mapped, tracker in _mapped_ahead(_portions(con, wanted), lambda rows: map_rows(rows, registry)):
-            computed.insert(con, table, mapped)
+            try:
+                computed.insert(con, table, mapped)
+            except duckdb.Error as error:
+                tracker.db_error += mapped.height
+                tracker.errors[str(error)] += mapped.height
+                raise NotStored(table, mapped, error, tracker) from error
             _note_unknown_metrics(con, mapped, tracker)
         con.execute(
             "DELETE FROM ops.mapped_days WHERE table_name = ? "
@@ -194,7 +230,7 @@ def _evals(rows: pl.DataFrame, registry: Registry) -> tuple[pl.DataFrame, SkipTr
         "task",
         "lm_eval_version",
         "metrics",
-        *(name for name in _RESOLVED),
+        *_RESOLVED,
     )
     config = {name: _config_type(name) for name in registry.config_columns}
     schema = {name: rows.schema[name] for name in PLACE if name != "workflow_run_id"} | {
@@ -233,6 +269,7 @@ _RESOLVED: Final = tuple(
 
 
 def _resolutions(row: dict[str, object], registry: Registry) -> dict[str, str | None]:
+    """What each name resolves to and by which rule, also of an evaluation that is skipped for another name."""
     found: dict[str, Resolution] = {
         "model": resolve_model(row, registry),
         "hardware": resolve_hardware(text_of(row.get("hw")), registry),
@@ -243,7 +280,7 @@ def _resolutions(row: dict[str, object], registry: Registry) -> dict[str, str | 
         f"{kind}_{part}": value
         for kind, one in found.items()
         for part, value in (("raw", one.raw_value), ("rule", one.rule))
-    }
+    } | {kind: one.key for kind, one in found.items()}
 
 
 def _config_type(name: str) -> pl.DataType:

@@ -21,6 +21,8 @@ import duckdb
 from collectors.drop import sync_folder
 
 MEMORY_LIMIT = "1GiB"
+SHARED_MEMORY_LIMIT = "640MiB"
+"""While Python computes a table's rows, which takes memory beside DuckDB's: the two together stay below 2 GiB."""
 STORAGE_VERSION = "v1.5.0"  # so that DuckDB 1.5 clients open the published file
 
 _holders: dict[Path, int] = {}  # lock file -> thread of this process that holds it
@@ -208,6 +210,20 @@ class Warehouse:
         )
         con.execute("SET TimeZone = 'UTC'")
         return con
+
+
+@contextmanager
+def shared_memory(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Leave memory to Python while it computes: DuckDB writes out what it holds beyond SHARED_MEMORY_LIMIT."""
+    # Of a cursor, since a failed statement would abort the connection's transaction: what DuckDB cannot let go of, it
+    # keeps.
+    with con.cursor() as other:
+        with suppress(duckdb.OutOfMemoryException):
+            other.execute(f"SET memory_limit = '{SHARED_MEMORY_LIMIT}'")
+        try:
+            yield
+        finally:
+            other.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from alems_pipeline import sql_files
+from alems_pipeline import build, sql_files
 from alems_pipeline.benchmarks.curves import (
     composite_key,
     cost_ranking,
@@ -25,6 +25,7 @@ from alems_pipeline.benchmarks.curves import (
     pareto_front,
 )
 from alems_pipeline.benchmarks.mapping import SkipTracker, map_benchmark_row
+from alems_pipeline.inference import NotStored, fill_mapped_rows, skipped
 from alems_pipeline.keys import parse_isl_osl
 from alems_pipeline.keys.registry import the_registry
 from alems_pipeline.warehouse import Warehouse
@@ -32,7 +33,7 @@ from collectors.contract_inference import INFERENCE_ARTIFACTS
 from collectors.drop import drop_rows
 from collectors.ids import stable_id
 from collectors.sources.inferencex import Told, collect
-from tests.inference_warehouse import REAL, Row, build_inference, real_row, rows_of, zip_of
+from tests.inference_warehouse import REAL, Row, build_inference, inference_files, real_row, rows_of, zip_of
 from tests.unit.test_inferencex import EVAL, EVAL_META
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,6 +145,42 @@ def test_runs_evaluations_statistics_logs_and_changes(real: Path) -> None:
     assert change["description"].count("\n") == 2 and change["all_evals"] is False
     [by_name] = rows_of(real, "FROM inference.benchmark_results WHERE artifact_path LIKE '%1k8k_x%'")
     assert (by_name["isl"], by_name["osl"]) == (1024, 8192)  # from the file's name
+
+
+def test_what_was_skipped_is_counted_with_its_raw_values(tmp_path: Path) -> None:
+    home = tmp_path
+    land(home, [point(1), point(2, hw="a100"), point(3, hw="a100"), point(4, isl=None), point(5, tp=2**62)], run_id=1)
+    land(home, [{"task": "gsm8k", "hw": "h200", "model_prefix": "new"}], "e.json", run_id=1)
+    (home / "a.zip").write_bytes(b"PK no zip")
+    (home / "b.zip").write_bytes(zip_of({"a.tar.gz": b"no tar", "../a.json": "{}", "c.json": "[1]"}))
+    collect([home / "a.zip", home / "b.zip"], home / "landing", now=day(1))
+    build_inference(home)
+    with duckdb.connect(Warehouse(home).build_path) as con:
+        counts = skipped(con).snapshot()
+    errors = counts.pop("errors")
+    assert isinstance(errors, dict) and {reason.split(" (")[0] for reason in errors} == {
+        "no readable ZIP", "no readable tar",
+    }  # fmt: skip
+    assert {name: count for name, count in counts.items() if count} == {
+        "bad_zip": 2, "unmapped_model": 1, "unmapped_hw": 2, "no_isl_osl": 1, "out_of_range": 1,
+        "unmapped_models": {"new": 1}, "unmapped_hws": {"a100": 2},
+    }  # fmt: skip
+
+
+def test_a_row_that_the_database_refuses_is_counted_and_named(tmp_path: Path) -> None:
+    land(tmp_path, [point(1)], run_id=1, created_at=day(1))
+    build_inference(tmp_path)
+    land(tmp_path, [point(1), point(2, conc=8)], run_id=1, created_at=day(1), at=2)
+    warehouse = Warehouse(tmp_path)
+    with warehouse.write() as con:
+        plan = build.plan(warehouse, con)
+    build.build_days(warehouse, plan.days)
+    with pytest.raises(NotStored, match="2 mapped rows landed from 2026-08-01") as refused, warehouse.write() as con:
+        con.execute("CREATE UNIQUE INDEX one_row_a_run ON inference.mapped_rows (workflow_run_id)")
+        [file] = [file for file in inference_files() if file.name == "mapped_rows"]
+        fill_mapped_rows(con, file)
+    assert refused.value.tracker.db_error == 2 and refused.value.tracker.errors.total() == 2
+    assert len(rows_of(tmp_path, "FROM inference.mapped_rows")) == 1
 
 
 def test_names_that_resolve_and_names_that_do_not(real: Path) -> None:

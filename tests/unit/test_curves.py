@@ -201,6 +201,28 @@ def test_a_spline_stays_between_the_knots_around_it(knots: list[tuple[float, flo
         assert min(y0, y1) <= value <= max(y0, y1)
 
 
+any_size = st.floats(0, allow_infinity=False)
+any_knots = st.lists(st.tuples(any_size, any_size), min_size=2, max_size=6, unique_by=lambda knot: knot[0]).map(sorted)
+
+
+@seconds
+@given(knots=any_knots, where=st.floats(0, 1))
+def test_a_spline_stays_between_its_knots_whatever_their_size(knots: list[tuple[float, float]], where: float) -> None:
+    """Both forms, up to the ends of float64, where slopes overflow."""
+    xs, ys = [x for x, _ in knots], [y for _, y in knots]
+    slopes = monotone_slopes(xs, ys)
+    for (x0, y0), (x1, y1) in itertools.pairwise(knots):
+        value = hermite_interpolate(xs, ys, slopes, min(x1, x0 + where * (x1 - x0)))
+        assert min(y0, y1) <= value <= max(y0, y1)
+    points = pl.DataFrame({"curve": 1, "median_intvty": xs, "tput_per_gpu": [-x for x in xs], "m": ys})
+    targets = [x0 + where * (x1 - x0) for x0, x1 in itertools.pairwise(xs)]
+    table = curve_tables.interpolate_curves(points, ["curve"], ["m"], targets)
+    assert table.height == len(set(targets))
+    for x, value in table.select("median_intvty", "m").iter_rows():
+        around = [(y0, y1) for (x0, y0), (x1, y1) in itertools.pairwise(knots) if x0 <= x <= x1]
+        assert any(min(pair) <= value <= max(pair) for pair in around)
+
+
 @seconds
 @given(knots=knot_lists, where=st.floats(0, 1))
 def test_a_spline_is_the_cubic_that_scipy_draws_through_those_slopes(
