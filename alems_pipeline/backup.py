@@ -10,7 +10,7 @@ import duckdb
 from alems_pipeline.lake_files import write_empty_files
 from alems_pipeline.sql_files import sql_text
 from alems_pipeline.warehouse import Warehouse, connect_published
-from collectors.drop import sync_folder
+from collectors.drop import sync
 
 
 def copy_published(warehouse: Warehouse, folder: Path, on_file: Callable[[int, int], None]) -> Path:
@@ -36,7 +36,7 @@ def copy_published(warehouse: Warehouse, folder: Path, on_file: Callable[[int, i
     part.chmod(0o444)
     os.sync()
     part.replace(copy.published_path)
-    sync_folder(copy.home)
+    sync(copy.home)
     return copy.home
 
 

@@ -22,8 +22,8 @@ _PACKAGE: Final = Path(__file__).resolve().parent
 _COLLECTORS: Final = _PACKAGE.parent / "collectors"
 
 _DAY_MODULES: Final = (
-    "ids", "landing", "rules", "usage_rules", "condition_rules", "tracking_rules", "stage", "samples", "energy_samples",
-    "unwrap", "lake_files", "lake", "subjects",
+    "ids", "insert", "landing", "rules", "usage_rules", "condition_rules", "tracking_rules", "stage", "samples",
+    "energy_samples", "unwrap", "lake_files", "lake", "subjects",
 )  # fmt: skip
 
 DAY_CODE: Final = sql_files.code_hash(
@@ -36,7 +36,7 @@ DAY_CODE: Final = sql_files.code_hash(
 """Version of the code that turns a landed day into the lake; a day built by another version is built again."""
 
 _TABLE_MODULES: Final = (
-    "baseline_model", "build", "sql_files", "computed", "condition_tables", "sample_tables", "store_schemas",
+    "baseline_model", "build", "sql_files", "computed", "insert", "condition_tables", "sample_tables", "store_schemas",
     "tax_statistics", "tracked", "tracking_tables", "inference", "inference_curves", "name_keys",
 )  # fmt: skip
 

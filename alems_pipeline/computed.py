@@ -6,6 +6,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
+from alems_pipeline.insert import insert
 from alems_pipeline.sample_tables import sample_tables
 from alems_pipeline.sql_files import SqlFile
 from alems_pipeline.warehouse import shared_memory
@@ -21,16 +22,6 @@ def fill(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
     elif file.qualified_name in _FILLS:
         with shared_memory(con):
             _FILLS[file.qualified_name](con, file)
-
-
-def insert(con: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
-    """Insert rows by the names of their columns.
-
-    DuckDB finds the rows by the name of the variable: registered, they would be kept until the transaction ends, and a
-    million rows that come in portions would all be in memory at once.
-    """
-    computed_rows = rows.to_arrow()  # noqa: F841
-    con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM computed_rows")
 
 
 # Imported where they are needed: SciPy and Polars' parts take long to load, and most commands do without.

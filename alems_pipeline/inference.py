@@ -10,10 +10,10 @@ from typing import Final, TypeVar
 import duckdb
 import polars as pl
 
-from alems_pipeline import computed
 from alems_pipeline.benchmarks.bulk import map_benchmark_rows
 from alems_pipeline.benchmarks.flat_tables import json_object
 from alems_pipeline.benchmarks.mapping import Mapped, SkipTracker, map_agg_eval_row, map_eval_row
+from alems_pipeline.insert import insert
 from alems_pipeline.keys.registry import Registry, read_registry
 from alems_pipeline.keys.resolve import (
     Resolution,
@@ -109,7 +109,7 @@ def _map_stale_days(con: duckdb.DuckDBPyConnection, file: SqlFile, kinds: tuple[
             )
         for mapped, tracker in _mapped_ahead(_portions(con, wanted), lambda rows: map_rows(rows, registry)):
             try:
-                computed.insert(con, table, mapped)
+                insert(con, table, mapped)
             except duckdb.Error as error:
                 tracker.db_error += mapped.height
                 tracker.errors[str(error)] += mapped.height

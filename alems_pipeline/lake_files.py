@@ -6,7 +6,6 @@ same rows give the same bytes, hence the same name, whatever landed in which ord
 
 import errno
 import hashlib
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from collectors.contract import DATASETS, ENERGY_DOMAINS, Dataset
-from collectors.drop import make_folder, sync_folder
+from collectors.drop import make_folder, sync
 
 ROW_GROUP_ROWS: Final = 100_000
 UNFINISHED: Final = "building.tmp"
@@ -85,9 +84,9 @@ def _write_empty(path: Path, schema: pa.Schema) -> None:
     make_folder(path.parent)
     part = path.with_name(UNFINISHED)
     pq.write_table(schema.empty_table(), part, store_schema=False)
-    _sync_file(part)
+    sync(part)
     part.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 class LakeWriter:
@@ -139,14 +138,14 @@ class LakeWriter:
             return None
         try:
             self._writer.close()
-            _sync_file(self._part)
+            sync(self._part)
             with self._part.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             path = f"{self._folder}/{digest[:32]}.parquet"
             size = self._part.stat().st_size
             if not _is_there(self._lake / path, size):
                 self._part.replace(self._lake / path)
-                sync_folder(self._part.parent)
+                sync(self._part.parent)
         except OSError as error:
             raise not_written(error, self._part) from error
         return LakeFile(path, self._n_rows, size, self._min_run_id, self._max_run_id)
@@ -184,14 +183,6 @@ class LakeWriter:
 def _is_there(path: Path, size: int) -> bool:
     """Whether the same content was written before; it is not written anew then."""
     return path.exists() and path.stat().st_size == size
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def not_written(error: OSError, path: Path) -> OSError:

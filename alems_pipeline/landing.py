@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from alems_pipeline.insert import insert
 from collectors.contract import (
     CONTRACT_VERSION,
     DATASETS,
@@ -413,9 +414,7 @@ def _register(con: duckdb.DuckDBPyConnection, inspected: Sequence[Inspected]) ->
         }
         for one in inspected
     ]
-    con.register("ledger_rows", pa.Table.from_pylist(rows, schema=_LEDGER_SCHEMA))
-    con.execute("INSERT OR REPLACE INTO ops.landing_files BY NAME SELECT * FROM ledger_rows")
-    con.unregister("ledger_rows")
+    insert(con, "ops.landing_files", pa.Table.from_pylist(rows, schema=_LEDGER_SCHEMA), replacing=True)
 
 
 _LEDGER_SCHEMA: Final = pa.schema(

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from alems_pipeline.condition_rules import condition_rules
 from alems_pipeline.inference_rules import inference_rules
+from alems_pipeline.insert import insert
 from alems_pipeline.rules import (
     NOT_WHOLE,
     REASON,
@@ -150,9 +151,7 @@ def store(con: duckdb.DuckDBPyConnection, name: str, day: date, rows: pl.DataFra
         return
     [table] = [table for table in TABLES if table.name == name]
     dated = rows.with_columns(pl.lit(day).alias(LANDING_DATE.name)).select(column.name for column in table.columns)
-    con.register("stage_rows", dated.to_arrow())
-    con.execute(f"INSERT INTO stage.{name} BY NAME SELECT * FROM stage_rows")
-    con.unregister("stage_rows")
+    insert(con, f"stage.{name}", dated)
 
 
 def store_collisions(con: duckdb.DuckDBPyConnection, day: date, runs: pl.DataFrame) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from alems_pipeline import computed
+from alems_pipeline.insert import insert
 from alems_pipeline.sql_files import SqlFile, quoted, sql_text
 from alems_pipeline.store_schemas import StoreKind, distinct_columns
 from collectors.contract_tracking import TRACKING_DATASETS
@@ -32,7 +32,7 @@ def fill_wide_columns(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
         columns_or_none = [*columns, *[None] * (len(keys) - len(columns))]
         rows += [(kind, key, column, n) for (key, n), column in zip(keys, columns_or_none, strict=True)]
     names = {"kind": pl.String, "key": pl.String, "column_name": pl.String, "n_runs": pl.Int64}
-    computed.insert(con, file.qualified_name, pl.DataFrame(rows, schema=names, orient="row"))
+    insert(con, file.qualified_name, pl.DataFrame(rows, schema=names, orient="row"))
 
 
 def with_columns(con: duckdb.DuckDBPyConnection, file: SqlFile) -> SqlFile:

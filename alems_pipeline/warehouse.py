@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from collectors.drop import sync_folder
+from collectors.drop import sync
 
 MEMORY_LIMIT = "1GiB"
 SHARED_MEMORY_LIMIT = "640MiB"
@@ -277,11 +277,10 @@ def replace_whole(source: Path, target: Path) -> None:
     try:
         shutil.copyfile(source, part)
         part.chmod(0o444)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(part)
         # Somebody who opened the old file read-write may have left a log that would break every reader of the new one.
         target.with_name(target.name + ".wal").unlink(missing_ok=True)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-    sync_folder(target.parent)
+    sync(target.parent)

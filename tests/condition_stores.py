@@ -10,16 +10,8 @@ import duckdb
 from alems_pipeline import sql_files
 from alems_pipeline.condition_tables import CONDITIONS
 from alems_pipeline.store_schemas import in_schema
+from collectors.contract_conditions import VALUE_COLUMNS
 
-COLUMNS = {
-    "string": "text_value",
-    "json": "text_value",
-    "blob": "text_value",
-    "int": "int_value",
-    "float": "float_value",
-    "bool": "bool_value",
-    "time": "time_value",
-}
 SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN", "time": "TIMESTAMPTZ"} | dict.fromkeys(
     ("string", "json", "blob"), "VARCHAR"
 )
@@ -50,7 +42,7 @@ def write_store(
         found = [(number, runs[number][name]) for number in sorted(runs) if name in runs[number]]
         con.execute(
             f"""
-            INSERT INTO {schema}.conditions (id, run_number, condition_type_id, {COLUMNS[value_type]}, created)
+            INSERT INTO {schema}.conditions (id, run_number, condition_type_id, {VALUE_COLUMNS[value_type]}, created)
             SELECT number * 1000 + $type, number, $type, value, $created
             FROM (SELECT unnest($numbers::BIGINT[]) AS number, unnest($values::{SQL_TYPES[value_type]}[]) AS value)
             """,

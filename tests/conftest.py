@@ -9,16 +9,13 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from collectors.sources.alems_store import import_store
 from collectors.sources.tabular import drop_dataset, drop_predictions
 from tests.small_landing import drop_session
-from tests.warehouses import TRACKED_RUN, materialize, warehouse_with
+from tests.warehouses import TRACKED_RUN, land_examples, materialize, warehouse_with
 
 # Another program on the machine must not fail a property.
 hypothesis.settings.register_profile("alems", deadline=None)
 hypothesis.settings.load_profile("alems")
-
-DATA = Path(__file__).parent / "data"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -34,8 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def example_landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The two example stores, landed. Do not write here; link it into a warehouse."""
     landing = tmp_path_factory.mktemp("example") / "landing"
-    for store in ("host_a.db", "host_b.db"):
-        import_store(DATA / store, landing)
+    land_examples(landing)
     return landing
 
 

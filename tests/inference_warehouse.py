@@ -13,6 +13,7 @@ import duckdb
 from alems_pipeline import build, sql_files
 from alems_pipeline.sql_files import SqlFile
 from alems_pipeline.warehouse import Warehouse
+from tests.warehouses import build_landed_days
 
 ARTIFACTS = Path(__file__).parent / "data" / "inferencex"
 REAL = sorted(ARTIFACTS.glob("*_real.json"))
@@ -52,9 +53,7 @@ def inference_files() -> tuple[SqlFile, ...]:
 def build_inference(home: Path) -> None:
     """Bring what landed into the build file: what `alems materialize` does, for these tables alone."""
     warehouse = Warehouse(home)
-    with warehouse.write() as con:
-        plan = build.plan(warehouse, con)
-    build.build_days(warehouse, plan.days)
+    build_landed_days(warehouse)
     with warehouse.write() as con:
         build.build_tables(con, warehouse, inference_files())
         checks = [c for c in sql_files.layer_files("checks") if c.name in ("inference_keys", "keys_unmapped")]

@@ -23,6 +23,7 @@ from collectors import contract
 from collectors.contract import DATASETS
 from collectors.drop import drop_rows
 from collectors.ids import exp_key, run_key, stable_id
+from tests.warehouses import build_landed_days
 
 RECORDED = datetime(2026, 2, 1, tzinfo=UTC)
 Row = Mapping[str, Any]
@@ -232,9 +233,7 @@ class UsageWarehouse(Usage):
             )
 
     def build(self) -> None:
-        with self.warehouse.write() as con:
-            plan = build.plan(self.warehouse, con)
-        build.build_days(self.warehouse, plan.days)
+        build_landed_days(self.warehouse)
         with self.warehouse.write() as con:
             build_usage(con, self.warehouse)
 

@@ -11,7 +11,9 @@ import duckdb
 from alems_pipeline import build, sql_files
 from alems_pipeline.build import TABLE_LAYERS
 from alems_pipeline.warehouse import Warehouse, connect_published
+from collectors.sources.alems_store import import_store
 
+DATA = Path(__file__).parent / "data"
 TRACKED_RUN = "0123456789abcdef0123456789abcdef"  # that the predictions of example_home are by
 VOLATILE = {"computed_at"}  # columns that say when something was computed, which differs from run to run
 
@@ -35,17 +37,33 @@ def link_landing(landing: Path, home: Path, prefix: str = "") -> None:
             target.write_bytes(source.read_bytes())
 
 
+def land_examples(landing: Path) -> None:
+    """Drop the two example stores."""
+    for store in ("host_a.db", "host_b.db"):
+        import_store(DATA / store, landing)
+
+
 def materialize(home: Path) -> None:
     """What `alems materialize` does, in this process and without Dagster."""
     warehouse = Warehouse(home)
+    build_landed_days(warehouse)
+    build_all_tables(warehouse)
+    build.publish(warehouse)
+
+
+def build_landed_days(warehouse: Warehouse) -> None:
+    """Build every day of which something landed that is not built yet."""
     with warehouse.write() as con:
         plan = build.plan(warehouse, con)
     build.build_days(warehouse, plan.days)
+
+
+def build_all_tables(warehouse: Warehouse) -> None:
+    """Make all tables and views, and run all checks."""
     with warehouse.write() as con:
         for layer in TABLE_LAYERS:
             build.build_tables(con, warehouse, sql_files.layer_files(layer))
         build.run_checks(con, sql_files.layer_files("checks"))
-    build.publish(warehouse)
 
 
 def alems(home: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -17,7 +17,7 @@ import duckdb
 
 from alems_pipeline import conditions
 from alems_pipeline.warehouse import Warehouse, connect_published
-from tests.benchmarks.figures import Figure, ratio, seconds
+from tests.benchmarks.figures import Figure, ratio, seconds, times
 from tests.condition_stores import declare_tables
 
 TIMES = 7
@@ -59,7 +59,7 @@ def run(runs: int, types: int) -> dict[str, float]:
             "rows": float(rows),
             "import_s": time.perf_counter() - begun,
             "import_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
-            "again_s": _median(lambda: publish(store, folder / "home"), times=1),
+            "again_s": _median(lambda: publish(store, folder / "home"), n=1),
             "select_runs_s": _median(lambda: conditions.select_runs(TIGHT, warehouse=path)),
             "select_runs_loose_s": _median(lambda: conditions.select_runs(LOOSE, warehouse=path)),
             "select_values_s": _median(lambda: conditions.select_values(NAMES, warehouse=path)),
@@ -152,8 +152,8 @@ def _beside_rcdb(path: Path, store: Path) -> dict[str, float]:
         return {
             "shared_runs_s": _median(lambda: conditions.select_runs(SHARED, warehouse=path)),
             "shared_values_s": _median(lambda: conditions.select_values(names, SHARED, warehouse=path)),
-            "rcdb_runs_s": _median(lambda: provider.select_runs(SHARED), times=1),
-            "rcdb_values_s": _median(lambda: provider.select_values(names, SHARED), times=1),
+            "rcdb_runs_s": _median(lambda: provider.select_runs(SHARED), n=1),
+            "rcdb_values_s": _median(lambda: provider.select_values(names, SHARED), n=1),
         }
     finally:
         provider.close()
@@ -198,10 +198,5 @@ def _wide(path: Path) -> float:
         return _median(lambda: con.execute("SELECT run_number, int_1, float_2 FROM rcdb.v_run_conditions").fetchnumpy())
 
 
-def _median(call: Callable[[], Any], times: int = TIMES) -> float:
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - start)
-    return median(taken)
+def _median(work: Callable[[], object], n: int = TIMES) -> float:
+    return median(times(work, n))

@@ -5,19 +5,15 @@ files of its own, as measured runs have them.
 """
 
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
 from alems_pipeline import sql_files
 from alems_pipeline.warehouse import Warehouse
-from collectors.sources.alems_store import import_store
-from tests.benchmarks.figures import Figure, seconds
-from tests.warehouses import materialize
+from tests.benchmarks.figures import Figure, seconds, timed, times
+from tests.warehouses import land_examples, materialize
 
-DATA = Path(__file__).resolve().parent.parent / "data"
 REPEATS = 5
 COPIES = {
     "main.runs": "run_id + n * 1000 AS run_id, exp_id + n * 1000 AS exp_id",
@@ -36,15 +32,14 @@ def figures(small: bool) -> list[Figure]:
     n_runs = 400 if small else 10_000
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        for store in ("host_a.db", "host_b.db"):
-            import_store(DATA / store, home / "landing")
+        land_examples(home / "landing")
         materialize(home)
         warehouse = Warehouse(home)
         with warehouse.write() as con:
             _multiply(con, n_runs // 40)
-            made = [_seconds(lambda file=file: sql_files.run(con, file), 1) for file in _files("marts")]
+            made = [timed(lambda file=file: sql_files.run(con, file)) for file in _files("marts")]
             [check] = _files("checks")
-            checked = _seconds(lambda: con.execute(check.text).fetchall(), 1)
+            checked = timed(lambda: con.execute(check.text).fetchall())
         with duckdb.connect(warehouse.build_path, read_only=True) as con:
             run, host = con.execute("SELECT max(run_id)::VARCHAR, min(hw_id)::VARCHAR FROM main.runs").fetchall()[0]
             queries = {
@@ -53,14 +48,17 @@ def figures(small: bool) -> list[Figure]:
                 "lineage_down of a host with half the runs": f"FROM main.lineage_down('hardware', '{host}')",
                 "v_run_lineage of a run": f"FROM main.v_run_lineage WHERE id = '{run}'",
             }
-            times = {name: _seconds(lambda query=query: con.sql(query).fetchall()) for name, query in queries.items()}
+            best = {
+                name: min(times(lambda query=query: con.sql(query).fetchall(), REPEATS))
+                for name, query in queries.items()
+            }
             [(n_edges,)] = con.execute("SELECT count(*) FROM main.lineage_edges").fetchall()
     size = f"{n_runs:,} runs, {n_edges:,} steps"
     targets = {"lineage_up of a run": 0.02, "lineage_down of a run": 0.02}
     return [
         seconds(f"nodes and steps made, {size}", sum(made), 2),
         seconds("lineage checked", checked, 1),
-        *(seconds(name, value, targets.get(name, 0.5)) for name, value in times.items()),
+        *(seconds(name, value, targets.get(name, 0.5)) for name, value in best.items()),
     ]
 
 
@@ -76,12 +74,3 @@ def _multiply(con: duckdb.DuckDBPyConnection, copies: int) -> None:
 
 def _files(layer: str) -> list[sql_files.SqlFile]:
     return [file for file in sql_files.layer_files(layer) if file.name.startswith("lineage")]
-
-
-def _seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)

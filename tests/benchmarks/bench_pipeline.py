@@ -10,15 +10,11 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
-from alems_pipeline import build, sql_files
-from alems_pipeline.build import TABLE_LAYERS
+from alems_pipeline import build
 from alems_pipeline.warehouse import Warehouse
-from collectors.sources.alems_store import import_store
 from tests.benchmarks.figures import Figure, ratio, seconds
 from tests.small_landing import drop_day
-from tests.warehouses import materialize
-
-STORES = [Path(__file__).resolve().parents[1] / "data" / name for name in ("host_a.db", "host_b.db")]
+from tests.warehouses import build_all_tables, land_examples, materialize
 
 
 def figures(small: bool) -> list[Figure]:
@@ -30,8 +26,7 @@ def figures(small: bool) -> list[Figure]:
 def _commands(folder: Path) -> list[Figure]:
     """`alems materialize` as a process, on the example stores."""
     home = folder / "examples"
-    for store in STORES:
-        import_store(store, home / "landing")
+    land_examples(home / "landing")
     everything = _process_s(home)
     nothing = min((_process_s(home) for _ in range(3)), key=lambda times: times[1])
     return [
@@ -85,9 +80,6 @@ def _materialize_day_s(home: Path, day: date) -> tuple[float, float]:
     assert plan.days == [day]
     build.build_days(warehouse, plan.days)
     built = time.perf_counter()
-    with warehouse.write() as con:
-        for layer in TABLE_LAYERS:
-            build.build_tables(con, warehouse, sql_files.layer_files(layer))
-        build.run_checks(con, sql_files.layer_files("checks"))
+    build_all_tables(warehouse)
     build.publish(warehouse)
     return built - began, time.perf_counter() - built

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import adbc_driver_sqlite.dbapi
 
 from alems_pipeline.warehouse import connect_published
 from collectors.sources.mlflow_store import import_store
-from tests.benchmarks.figures import Figure, ratio, seconds
+from tests.benchmarks.figures import Figure, ratio, seconds, timed, times
 from tests.warehouses import materialize
 
 START_MS = 1_772_366_400_000  # 2026-03-01T12:00Z
@@ -42,11 +42,11 @@ def _importing(empty: Path, folder: Path, n_runs: int) -> list[Figure]:
     url = f"sqlite:///{store}"
     # In turns: what else the machine does slows both.
     pairs = [
-        (_time(lambda: _bare_read(store)), _time(lambda n=n: import_store(url, folder / f"landing-{n}" / "landing")))
+        (timed(lambda: _bare_read(store)), timed(lambda n=n: import_store(url, folder / f"landing-{n}" / "landing")))
         for n in range(REPEATS)
     ]
-    bare_s, import_s = (min(times) for times in zip(*pairs, strict=True))
-    again_s = min(_time(lambda: import_store(url, folder / "landing-0" / "landing")) for _ in range(REPEATS))
+    bare_s, import_s = (min(each) for each in zip(*pairs, strict=True))
+    again_s = min(times(lambda: import_store(url, folder / "landing-0" / "landing"), REPEATS))
     long_s, n_long = _one_long_run(empty, folder, n_rows)
     assert n_long == n_rows
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -75,9 +75,9 @@ def _wide(empty: Path, folder: Path, n_runs: int) -> list[Figure]:
         read = lambda: con.sql("SELECT * FROM mlflow.v_runs_wide").to_arrow_table()  # noqa: E731
         table = read()
         assert (table.num_rows, table.num_columns) == (n_runs, 9 + 2 * KEYS)
-        wide_s = min(_time(read) for _ in range(REPEATS))
-        cookbook_s = min(_time(lambda: con.execute("FROM mlflow.best_runs('m1')").fetchall()) for _ in range(REPEATS))
-    search_s = _time(lambda: _search_runs(store, n_runs))
+        wide_s = min(times(read, REPEATS))
+        cookbook_s = min(times(lambda: con.execute("FROM mlflow.best_runs('m1')").fetchall(), REPEATS))
+    search_s = timed(lambda: _search_runs(store, n_runs))
     found = seconds(f"v_runs_wide, {n_runs:,} runs × {2 * KEYS} keys", wide_s, 0.5)
     return [
         Figure(
@@ -85,12 +85,6 @@ def _wide(empty: Path, folder: Path, n_runs: int) -> list[Figure]:
         ),
         seconds(f"best run of each experiment of {n_runs:,} runs", cookbook_s, 0.5),
     ]
-
-
-def _time(work: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 def _bare_read(store: Path) -> None:

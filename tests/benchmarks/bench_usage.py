@@ -6,7 +6,7 @@ so the most keys, that make that many facts. Every window goes through attributi
 
 import resource
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ import duckdb
 from alems_pipeline import build, sql_files
 from alems_pipeline.lake_files import write_empty_files
 from alems_pipeline.warehouse import Warehouse
-from tests.benchmarks.figures import Figure, ratio, seconds
+from tests.benchmarks.figures import Figure, ratio, seconds, timed
 from tests.usage_warehouse import build_usage, usage_checks, usage_days, usage_files
 
 ROWS: Final = 10_000_000
@@ -77,12 +77,6 @@ def run(rows: int) -> dict[str, float]:
                 build.build_tables(con, warehouse, [f for f in sql_files.layer_files(layer) if f not in usage_files()])
         build.publish(warehouse)
         return found | cookbook(warehouse.published_path)
-
-
-def timed(work: Callable[[], object]) -> float:
-    start = perf_counter()
-    work()
-    return perf_counter() - start
 
 
 def year() -> list[date]:

@@ -5,18 +5,15 @@ but the samples, whose views are timed elsewhere.
 """
 
 import tempfile
-import time
 from pathlib import Path
 
 import duckdb
 
 from alems_pipeline import sql_files
 from alems_pipeline.warehouse import Warehouse
-from collectors.sources.alems_store import import_store
-from tests.benchmarks.figures import Figure, seconds
-from tests.warehouses import materialize
+from tests.benchmarks.figures import Figure, seconds, times
+from tests.warehouses import land_examples, materialize
 
-DATA = Path(__file__).resolve().parent.parent / "data"
 TARGET_S = 0.1
 REPEATS = 5
 RUN_ID_STEP = 1_000
@@ -40,8 +37,7 @@ def figures(small: bool) -> list[Figure]:
     n_runs = 400 if small else 10_000
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        for store in ("host_a.db", "host_b.db"):
-            import_store(DATA / store, home / "landing")
+        land_examples(home / "landing")
         materialize(home)
         warehouse = Warehouse(home)
         with warehouse.write() as con:
@@ -49,9 +45,9 @@ def figures(small: bool) -> list[Figure]:
         with duckdb.connect(warehouse.build_path, read_only=True) as con:
             con.execute("SET TimeZone = 'UTC'")
             views = [f for f in _views() if not _reads_samples(f)]
-            times = {view.qualified_name: _best_s(con, view.qualified_name) for view in views}
-    slowest = sorted(times, key=lambda name: -times[name])
-    return [seconds(f"{name}, {n_runs:,} runs", times[name], TARGET_S) for name in slowest]
+            best = {view.qualified_name: _best_s(con, view.qualified_name) for view in views}
+    slowest = sorted(best, key=lambda name: -best[name])
+    return [seconds(f"{name}, {n_runs:,} runs", best[name], TARGET_S) for name in slowest]
 
 
 def _multiply(con: duckdb.DuckDBPyConnection, copies: int) -> None:
@@ -74,9 +70,4 @@ def _reads_samples(view: sql_files.SqlFile) -> bool:
 
 
 def _best_s(con: duckdb.DuckDBPyConnection, view: str) -> float:
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        con.sql(f"SELECT * FROM {view}").to_arrow_table()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(times(lambda: con.sql(f"SELECT * FROM {view}").to_arrow_table(), REPEATS))

@@ -1,5 +1,7 @@
-"""One row of the benchmark table."""
+"""One row of the benchmark table, and how its time is taken."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -33,3 +35,15 @@ def seconds(name: str, value_s: float, target_s: float, memory_mib: float | None
     shown = f"{value_s * 1000:.1f} ms" if target_s < 1 else f"{value_s:.2f} s"
     wanted = f"≤ {target_s * 1000:g} ms" if target_s < 1 else f"≤ {target_s:g} s"
     return Figure(name, shown, wanted, "", "" if memory_mib is None else f"{memory_mib:.0f} MiB", value_s <= target_s)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """How long it takes, s."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def times(work: Callable[[], object], n: int) -> list[float]:
+    """How long it takes each of `n` times, s."""
+    return [timed(work) for _ in range(n)]

@@ -15,13 +15,22 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from alems_pipeline import build, sql_files
-from alems_pipeline.build import TABLE_LAYERS
+from alems_pipeline import build
 from alems_pipeline.warehouse import Warehouse, connect_published
 from collectors import contract
 from collectors.drop import Drop, DropFailed
 from tests.small_landing import drop_day, drop_session
-from tests.warehouses import alems, but_for_files, link_landing, materialize, succeeds, table_hashes, warehouse_with
+from tests.warehouses import (
+    alems,
+    build_all_tables,
+    build_landed_days,
+    but_for_files,
+    link_landing,
+    materialize,
+    succeeds,
+    table_hashes,
+    warehouse_with,
+)
 
 DAYS = [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 4)]
 
@@ -281,12 +290,8 @@ def test_disk_full_during_a_lake_write_and_a_publish(tmp_path: Path) -> None:
         materialize(home)
         before = table_hashes(warehouse.published_path)
         drop_day(home / "landing", date(2026, 3, 5))
-        with warehouse.write() as con:
-            plan = build.plan(warehouse, con)
-        build.build_days(warehouse, plan.days)
-        with warehouse.write() as con:
-            for layer in TABLE_LAYERS:
-                build.build_tables(con, warehouse, sql_files.layer_files(layer))
+        build_landed_days(warehouse)
+        build_all_tables(warehouse)
         filler = fill(disk, leave_kib=1500)
         with pytest.raises((OSError, duckdb.Error)):
             build.publish(warehouse)

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
@@ -27,8 +28,7 @@ from alems_pipeline.sql_files import SqlFile
 from alems_pipeline.warehouse import Warehouse
 from collectors.contract import DATASETS, SAMPLE_DATASETS
 from collectors.ids import exp_key, run_key, stable_id, time_ordered_id
-from collectors.sources.alems_store import import_store
-from tests.warehouses import materialize
+from tests.warehouses import land_examples, materialize
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 DAY = date(2026, 1, 21)
@@ -435,8 +435,7 @@ def example_warehouse() -> Path:
     """The two example stores imported, built and published by the pipeline itself; made once, not to be written to."""
     home = tempfile.mkdtemp(prefix="alems-example-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    for store in ("host_a.db", "host_b.db"):
-        import_store(DATA / store, Path(home) / "landing")
+    land_examples(Path(home) / "landing")
     materialize(Path(home))
     return Path(home)
 
@@ -447,3 +446,14 @@ def example_rows(sql: str, *parameters: Any) -> list[dict[str, Any]]:
         cursor = con.execute(sql, list(parameters))
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def columns_of(table: str) -> list[str]:
+    """The columns of a table or view of the example warehouse, in order."""
+    return [row["column_name"] for row in example_rows(f"DESCRIBE {table}")]
+
+
+def alems_columns(table: str) -> list[str]:
+    """The columns of a table or view of an A-LEMS store, in order."""
+    with closing(sqlite3.connect(DATA / "host_a.db")) as con:
+        return [row[1] for row in con.execute(f"PRAGMA table_info({table})")]

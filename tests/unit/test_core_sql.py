@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +19,8 @@ from tests.unit.sql_fixture import (
     SECOND,
     Counters,
     World,
+    alems_columns,
+    columns_of,
     example_rows,
     store_rows,
 )
@@ -54,18 +55,6 @@ OURS_OF_RUNS = [
     "methane_co2e_20y_g",
     "methane_co2e_100y_g",
 ]
-
-
-def columns_of(table: str) -> list[str]:
-    return [row["column_name"] for row in example_rows(f"DESCRIBE {table}")]
-
-
-def alems_columns(table: str) -> list[str]:
-    con = sqlite3.connect(DATA / "host_a.db")
-    try:
-        return [row[1] for row in con.execute(f"PRAGMA table_info({table})")]
-    finally:
-        con.close()
 
 
 # ---- columns ---------------------------------------------------------------------------------------------------------

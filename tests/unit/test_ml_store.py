@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precisio
 from alems_pipeline import build, sql_files
 from alems_pipeline.warehouse import Warehouse
 from collectors.sources.tabular import drop_dataset, drop_predictions
+from tests.warehouses import build_landed_days
 
 # As UCI, and the description of the store, write them.
 WINE_FEATURES = [
@@ -62,9 +63,7 @@ def con(
     (folder / "p.csv").write_text("sample_index,kind,y\n5,rot,1.0\n7,grün,2.5\n")
     drop_predictions("Odd.1", folder / "p.csv", landing, run_uuid="run-2", columns=["kind", "y"])
     warehouse = Warehouse(folder)
-    with warehouse.write() as con:
-        plan = build.plan(warehouse, con)
-    build.build_days(warehouse, plan.days)
+    build_landed_days(warehouse)
     with warehouse.write() as con:
         build.build_tables(con, warehouse, [file for file in FILES if file.layer != "checks"])
         yield con

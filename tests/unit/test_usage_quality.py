@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from alems_pipeline import build, sql_files, usage_rules
+from alems_pipeline import sql_files, usage_rules
 from alems_pipeline.status import read_status
 from collectors.contract_usage import BUSY_MODES, IDLE_MODES
 from tests.usage_warehouse import RECORDED, UsageTables, UsageWarehouse, at, usage_checks
+from tests.warehouses import build_all_tables, build_landed_days
 
 DAY = "2026-01-21"
 GOOD = (100.0, 3500.0)
@@ -53,13 +54,8 @@ def status(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     usage.windows("lengths", f"{DAY} 10:00", GOOD, n_cpus=1)
     usage.windows("lengths", f"{DAY} 10:00", (25.0, 875.0), (25.0, 875.0), window_s=900, n_cpus=1)
 
-    with usage.warehouse.write() as con:
-        plan = build.plan(usage.warehouse, con)
-    build.build_days(usage.warehouse, plan.days)
-    with usage.warehouse.write() as con:
-        for layer in build.TABLE_LAYERS:
-            build.build_tables(con, usage.warehouse, sql_files.layer_files(layer))
-        build.run_checks(con, sql_files.layer_files("checks"))
+    build_landed_days(usage.warehouse)
+    build_all_tables(usage.warehouse)
     said = read_status(usage.warehouse)
     said["facts"] = usage.facts("ada", "busy_cpu_seconds_total", "idle_cpu_seconds_total")
     said["windows"] = {row["host"]: row for row in usage.rows("FROM daily.usage_windows WHERE set_aside IS NULL")}

@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 
 from alems_pipeline import sql_files
-from tests.unit.sql_fixture import DATA, DAY_NS, MS, SECOND, Counters, World, energy_files, example_rows, store_runs
+from tests.unit.sql_fixture import (
+    DATA,
+    DAY_NS,
+    MS,
+    SECOND,
+    Counters,
+    World,
+    alems_columns,
+    columns_of,
+    energy_files,
+    example_rows,
+    store_runs,
+)
 
 COOKBOOK = sql_files.SQL_ROOT / "cookbook"
 
@@ -21,18 +33,6 @@ OURS = {
     "interrupt_samples": ["run_date"],
     "thermal_samples": ["run_date"],
 }
-
-
-def columns_of(view: str) -> list[str]:
-    return [row["column_name"] for row in example_rows(f"DESCRIBE {view}")]
-
-
-def alems_columns(name: str) -> list[str]:
-    con = sqlite3.connect(DATA / "host_a.db")
-    try:
-        return [row[1] for row in con.execute(f"PRAGMA table_info({name})")]
-    finally:
-        con.close()
 
 
 # ---- columns ---------------------------------------------------------------------------------------------------------
