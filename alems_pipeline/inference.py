@@ -1,4 +1,4 @@
-"""The rows of schema `inference` that Python computes: mapped artifacts, kept day by day, and curves over results."""
+"""The rows of `inference.mapped_rows` and `inference.mapped_evals`: artifacts of benchmarks mapped, kept day by day."""
 
 import json
 from collections import Counter

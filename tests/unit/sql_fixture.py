@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alems_pipeline import computed, sql_files, stage
+from alems_pipeline import computed, sql_files, stage, tracked
 from alems_pipeline.ids import STABLE_ID_MACROS
 from alems_pipeline.lake_files import lake_schema
 from alems_pipeline.sql_files import SqlFile
@@ -119,6 +119,7 @@ class World:
         sql_files.run_ddl(self.con)
         self.con.execute(STABLE_ID_MACROS)
         stage.ensure_tables(self.con)
+        tracked.ensure_views(self.con)
 
     # What lands
 
