@@ -210,6 +210,8 @@ def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: It
     tracked.ensure_views(con)
     for file in sql_files.layer_files("day"):
         sql_files.run_declaration(con, file)  # a table exists, empty, where no day was built yet
+    files = list(files)
+    _drop_of_other_kind(con, files)
     for file in files:
         if file.schema in STORE_KINDS:
             store_schemas.build(con, STORE_KINDS[file.schema], file, DAY_CODE + TABLE_CODE)
@@ -286,6 +288,20 @@ def publish(warehouse: Warehouse) -> Publication:
         con.execute("DELETE FROM ops.check_results WHERE NOT list_contains(?, check_name)", [names])
         lake.collect_garbage(con, warehouse)
     return warehouse.publish(TABLE_CODE)
+
+
+def _drop_of_other_kind(con: duckdb.DuckDBPyConnection, files: Iterable[SqlFile]) -> None:
+    """Where older code made a table of what is a view now, or the reverse: neither can be replaced by the other."""
+    made = dict(
+        con.execute(
+            "SELECT schema_name || '.' || table_name, 'table' FROM duckdb_tables() "
+            "UNION ALL SELECT schema_name || '.' || view_name, 'view' FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+    )
+    for file in files:
+        kind = made.get(file.qualified_name, file.kind)
+        if kind != file.kind:
+            con.execute(f"DROP {kind} {file.qualified_name}")
 
 
 def _drop_if_of_other_code(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from alems_pipeline import sql_files
+from alems_pipeline import build, sql_files
 from alems_pipeline.warehouse import Warehouse
 from tests.warehouses import TRACKED_RUN
 
@@ -125,7 +125,7 @@ def test_a_circle_is_found(writable: duckdb.DuckDBPyConnection, length: int) -> 
     nodes = writable.execute(f"SELECT kind, id, node FROM lineage_nodes WHERE kind = 'run' LIMIT {length}").fetchall()
     for source, target in zip(nodes, [*nodes[1:], nodes[0]], strict=True):
         writable.execute(
-            "INSERT INTO lineage_edges VALUES (?, ?, ?, ?, 'made', ?, ?)",
+            "INSERT INTO lineage_steps VALUES (?, ?, ?, ?, 'made', ?, ?)",
             [*source[:2], *target[:2], source[2], target[2]],
         )
     assert lineage_check(writable) == {"something was made from itself, in a circle": length}
@@ -133,8 +133,8 @@ def test_a_circle_is_found(writable: duckdb.DuckDBPyConnection, length: int) -> 
 
 def test_what_is_missing_is_found(writable: duckdb.DuckDBPyConnection) -> None:
     writable.execute(
-        "INSERT INTO lineage_edges VALUES ('hardware', 'gone', 'run', 'gone too', 'ran on', 1, 2);"
-        "DELETE FROM lineage_edges WHERE relation IN ('runs', 'energy_samples') "
+        "INSERT INTO lineage_steps VALUES ('hardware', 'gone', 'run', 'gone too', 'ran on', 1, 2);"
+        "DELETE FROM lineage_steps WHERE relation IN ('runs', 'energy_samples') "
         "AND target_id = (SELECT max(run_id)::VARCHAR FROM runs)"
     )
     assert lineage_check(writable) == {
@@ -143,3 +143,12 @@ def test_what_is_missing_is_found(writable: duckdb.DuckDBPyConnection) -> None:
         "a measured run without the landing file of its record": 1,
         "a run with an energy, without the landing file of its samples": 1,
     }
+
+
+def test_what_older_code_made_as_a_table_becomes_a_view(
+    example_home: Path, writable: duckdb.DuckDBPyConnection
+) -> None:
+    [file] = [file for file in sql_files.layer_files("views") if file.name == "lineage_nodes"]
+    writable.execute("DROP VIEW lineage_nodes; CREATE TABLE lineage_nodes AS SELECT 1 AS node")
+    build.build_tables(writable, Warehouse(example_home), [file])
+    assert writable.execute("SELECT count(*) > 1 FROM lineage_nodes WHERE kind = 'run'").fetchall() == [(True,)]

@@ -1,19 +1,18 @@
--- One step of the lineage: the target was made from the source, or belongs to it. Between runs a step leads from the one
--- that began earlier (of two at once, by id): a run that names a later one as its parent, or uses a model of a later run or
--- of its own, does so against time, and would lead in a circle.
--- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_nodes, tracked_runs, tracked.datasets, tracked.inputs, tracked.model_versions, tracked_measurements, stage.rcdb_runs, stage.rcdb_files_have_runs, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
+-- One step of the lineage, but for those to the results of serving benchmarks, of which there may be millions: see
+-- lineage_edges.
+-- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_things, tracked_runs, tracked.datasets, tracked.inputs, tracked.model_versions, tracked_measurements, stage.rcdb_runs, stage.rcdb_files_have_runs, inference.workflow_runs, inference.configs, inference.eval_results
 -- unique: source_kind, source_id, target_kind, target_id, relation
-CREATE OR REPLACE TABLE main.lineage_edges (
+CREATE OR REPLACE TABLE main.lineage_steps (
     source_kind VARCHAR NOT NULL, -- kind of the source
     source_id VARCHAR NOT NULL, -- its id
     target_kind VARCHAR NOT NULL, -- kind of the target
     target_id VARCHAR NOT NULL, -- its id
     relation VARCHAR NOT NULL, -- what the source is to the target
-    source_node UBIGINT NOT NULL, -- the source's number in lineage_nodes
+    source_node UBIGINT NOT NULL, -- the source's number in lineage_things
     target_node UBIGINT NOT NULL -- the target's number
 );
 
-INSERT INTO main.lineage_edges BY NAME
+INSERT INTO main.lineage_steps BY NAME
 WITH run_keys AS (
     SELECT DISTINCT staged.run_key::VARCHAR AS subject, runs.run_id::VARCHAR AS run_id
     FROM stage.runs AS staged
@@ -290,15 +289,6 @@ found AS (
 once AS (
     SELECT DISTINCT source_kind, source_id, target_kind, target_id, relation
     FROM found
-    UNION ALL
-    -- There may be millions, each of them once.
-    SELECT
-        unnest(['run', 'benchmark_config']),
-        unnest(['inference:' || workflow_run_id, config_id::VARCHAR]),
-        'benchmark_result',
-        concat_ws('/', workflow_run_id, config_id, isl, osl, conc),
-        unnest(['measured', 'measured as'])
-    FROM inference.benchmark_results
 )
 SELECT
     *,
@@ -307,4 +297,4 @@ SELECT
 FROM once
 -- What a file speaks of may be no node: its row broke the contract.
 WHERE source_kind <> 'landing_file'
-    OR hash(target_kind || ' ' || target_id) IN (SELECT node FROM main.lineage_nodes);
+    OR hash(target_kind || ' ' || target_id) IN (SELECT node FROM main.lineage_things);

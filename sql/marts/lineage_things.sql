@@ -1,12 +1,7 @@
--- Everything that stands in the lineage: what was measured, made or collected, and the landing files that say so.
--- Kinds: landing_file (id: its path), hardware, environment, code (a git commit), baseline, dataset (name@digest),
--- experiment, run, model, model_version, benchmark_config, benchmark_result, artifact (a place).
--- Things of MLflow have the ids that they have there; of a further store, its experiments, models and versions stand behind
--- its schema and a slash. Runs of an RCDB store stand behind its schema and a colon, those
--- of serving benchmarks behind inference: their results are named by run, config and what was measured.
--- depends: ops.landing_files, hardware_config, environment_config, idle_baselines, experiments, runs, ml.datasets, ml.predictions, tracked.experiments, tracked_runs, tracked.datasets, tracked.inputs, tracked.registered_models, tracked.model_versions, stage.rcdb_runs, stage.rcdb_files, inference.workflow_runs, inference.configs, inference.benchmark_results, inference.eval_results
+-- What stands in the lineage, but for the results of serving benchmarks, of which there may be millions: see lineage_nodes.
+-- depends: ops.landing_files, hardware_config, environment_config, idle_baselines, experiments, runs, ml.datasets, ml.predictions, tracked.experiments, tracked_runs, tracked.datasets, tracked.inputs, tracked.registered_models, tracked.model_versions, stage.rcdb_runs, stage.rcdb_files, inference.workflow_runs, inference.configs, inference.eval_results
 -- unique: kind, id
-CREATE OR REPLACE TABLE main.lineage_nodes (
+CREATE OR REPLACE TABLE main.lineage_things (
     node UBIGINT NOT NULL, -- its number in this publication, by which the steps are walked: a hash of kind and id
     kind VARCHAR NOT NULL, -- what it is
     id VARCHAR NOT NULL, -- its id, unique in its kind
@@ -15,7 +10,7 @@ CREATE OR REPLACE TABLE main.lineage_nodes (
     began_at TIMESTAMPTZ -- when it began, was made or was collected
 );
 
-INSERT INTO main.lineage_nodes BY NAME
+INSERT INTO main.lineage_things BY NAME
 WITH found AS (
     SELECT 'landing_file' AS kind, path AS id, path AS label, 'landing' AS system, created_at AS began_at
     FROM ops.landing_files
@@ -149,14 +144,4 @@ once AS (
     QUALIFY row_number() OVER (PARTITION BY kind, id ORDER BY system = 'ml' AND kind <> 'dataset', system, began_at DESC NULLS LAST, label) = 1
 )
 SELECT hash(kind || ' ' || id) AS node, kind, id, label, system, began_at
-FROM once
-UNION ALL
--- There may be millions, each of them once.
-SELECT
-    hash('benchmark_result ' || concat_ws('/', workflow_run_id, config_id, isl, osl, conc)) AS node,
-    'benchmark_result' AS kind,
-    concat_ws('/', workflow_run_id, config_id, isl, osl, conc) AS id,
-    concat_ws(' ', isl || '→' || osl || ' tokens,', conc || ' at once') AS label,
-    'inference' AS system,
-    date::TIMESTAMPTZ AS began_at
-FROM inference.benchmark_results;
+FROM once;
