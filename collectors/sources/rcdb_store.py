@@ -308,8 +308,9 @@ class _Import:
             return
         gone = {name for name, said in self.state.records.items() if name.startswith(f"{table}/") and said}
         [(first, last)] = self.reader.rows(f"SELECT min({columns[0]}), max({columns[0]}) FROM {table}")
-        page = block_rows * (PAGE_ROWS // BLOCK_ROWS)
-        for start in range(first // page * page, last + 1, page) if first is not None else ():
+        page, following = block_rows * (PAGE_ROWS // BLOCK_ROWS), first
+        while isinstance(following, int):
+            start = following // page * page
             rows = self._select(table, columns, f"WHERE {columns[0]} >= {start} AND {columns[0]} < {start + page}")
             changed: list[Row] = []
             removed: set[Key] = set()
@@ -328,6 +329,10 @@ class _Import:
             self._drop_removed(table, removed, key)
             self.pending |= blocks
             self.progress(table, min(start + page, last) - first + 1, last - first + 1)
+            # Numbers may lie far apart: those of some stores are dates.
+            [(following,)] = self.reader.rows(
+                f"SELECT min({columns[0]}) FROM {table} WHERE {columns[0]} >= {start + page}"
+            )
         for name in sorted(gone):
             self._drop_removed(table, self._known(name)[1], key)
             self.pending[name] = ""

@@ -129,7 +129,9 @@ by_store AS (
         -- A row that never had a value takes the place of none.
         NOT versions.is_first AS may_clear,
         CASE
-            WHEN versions.type_here IS NULL OR NOT versions.has_its_type
+            WHEN versions.type_here IS NULL
+                THEN 'its condition type was not taken; see what was quarantined of rcdb_condition_types'
+            WHEN NOT versions.has_its_type
                 THEN 'the store has two types of this name, and this one is of another value type; rename it there'
         END AS problem
     FROM versions

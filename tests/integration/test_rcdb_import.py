@@ -432,12 +432,12 @@ def test_rows_that_are_gone_are_found(small: Path, tmp_path: Path) -> None:
     """Beside a full copy: what the pipeline holds after each import is what the store holds."""
     home = tmp_path / "home"
     with closing(sqlite3.connect(small)) as con:
-        # Rows of a block each, and one that is alone in its block.
+        # Rows of a block each, and one that is alone in its block, far away.
         con.execute(
             "INSERT INTO conditions (id, run_number, condition_type_id, int_value, float_value, bool_value) "
-            "SELECT value, value, 1, value, 0, 0 FROM json_each('[5000, 5001, 70000]')"
+            "SELECT value, value, 1, value, 0, 0 FROM json_each('[5000, 5001, 9007199254740993]')"
         )
-        con.execute("INSERT INTO runs (number) SELECT value FROM json_each('[5000, 5001, 70000]')")
+        con.execute("INSERT INTO runs (number) SELECT value FROM json_each('[5000, 5001, 9007199254740993]')")
         con.execute("INSERT INTO files_have_runs (files_id, run_number) SELECT 1, number FROM runs")
         con.execute("INSERT INTO files (id, path, sha256, content) VALUES (1, 'a', 'b', 'c'), (2, 'd', 'e', 'f')")
         con.execute("INSERT INTO aliases (name, code) VALUES ('a', 'n == 1'), ('b', 'n == 2')")
@@ -449,9 +449,9 @@ def test_rows_that_are_gone_are_found(small: Path, tmp_path: Path) -> None:
             "DELETE FROM files_have_runs WHERE run_number IN (2, 5001); DELETE FROM aliases WHERE name = 'a'; "
             "DELETE FROM run_periods WHERE run_max = 4; DELETE FROM files WHERE id = 2; DELETE FROM logs WHERE id = 1",
             # Blocks that are empty now; and SQLite gives the id of the last row to the next one.
-            "DELETE FROM conditions WHERE id IN (5000, 70000); DELETE FROM aliases; "
+            "DELETE FROM conditions WHERE id IN (5000, 9007199254740993); DELETE FROM aliases; "
             "INSERT INTO conditions (id, run_number, condition_type_id, int_value, float_value, bool_value) "
-            "VALUES (70000, 1, 2, 0, 0, 0), (5001, 5000, 1, 8, 0, 0)",
+            "VALUES (9007199254740993, 1, 2, 0, 0, 0), (5001, 5000, 1, 8, 0, 0)",
         ):
             con.executescript(step)
             import_store(str(small), home / "landing")
