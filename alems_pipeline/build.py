@@ -111,7 +111,7 @@ def plan(
         row[0]
         for row in con.execute("SELECT landing_date FROM ops.day_builds WHERE code_hash <> ?", [DAY_CODE]).fetchall()
     }
-    pending_days = set(landing.days_to_build(con, files))
+    pending_days = set(landing.days_to_build(con, files, pending))
     asked = {
         file.landing_date
         for file in files
@@ -122,7 +122,6 @@ def plan(
     days = sorted(pending_days | stale | asked)
     _refuse_if_files_are_gone(con, warehouse, files, days)
     [(built_at,)] = con.execute("SELECT max(built_at) FROM ops.day_builds").fetchall()
-    published = warehouse.last_publication()
     reasons = []
     if pending_days:
         reasons.append(f"{len(pending) - len(unplaced)} new landing file(s) on {len(pending_days)} day(s)")
@@ -132,20 +131,25 @@ def plan(
         reasons.append(f"{len(asked - pending_days - stale)} day(s) asked for")
     if unplaced:
         reasons.append(f"{len(unplaced)} landing file(s) that belong to no day")
-    tables = bool(days) or bool(unplaced)
-    if published is None:
-        tables = True
+    if not warehouse.published_path.exists():
         reasons.append("nothing published yet")
-    elif published[1] != TABLE_CODE:
-        tables = True
-        reasons.append("SQL changed since the last publication")
-    elif built_at is not None and built_at > published[0]:
-        tables = True
-        reasons.append("days built since the last publication")
+    elif not days and not unplaced:  # else the tables are made anyway, and opening the published file takes a while
+        reasons += _why_published_is_old(warehouse, built_at)
     fingerprint = sql_files.digest(
         DAY_CODE, TABLE_CODE, str(built_at), *(str(day) for day in days), *(file.path for file in pending)
     )
-    return Plan(days=days, tables=tables, reasons=reasons, fingerprint=fingerprint)
+    return Plan(days=days, tables=bool(days or reasons), reasons=reasons, fingerprint=fingerprint)
+
+
+def _why_published_is_old(warehouse: Warehouse, built_at: datetime | None) -> list[str]:
+    published = warehouse.last_publication()
+    if published is None:
+        return ["nothing published yet"]
+    if published[1] != TABLE_CODE:
+        return ["SQL changed since the last publication"]
+    if built_at is not None and built_at > published[0]:
+        return ["days built since the last publication"]
+    return []
 
 
 def _refuse_if_files_are_gone(
@@ -279,8 +283,9 @@ def check_layer(check: SqlFile) -> str:
 def publish(warehouse: Warehouse) -> Publication:
     """Set the comments that the files of earlier layers carry, then publish the build file."""
     with warehouse.write() as con:
-        sql_files.comment(con, [*sql_files.layer_files("ddl"), *sql_files.layer_files("day")])
-        stage.comment_tables(con)
+        kept = [*sql_files.layer_files("ddl"), *sql_files.layer_files("day")]
+        docs = {file.qualified_name: (file.description, file.column_docs) for file in kept}
+        sql_files.comment_kept(con, {**docs, **stage.docs()})
         files = landing.scan(warehouse.landing)
         landing.register_unplaced(con, files)
         landing.forget_removed(con, files)

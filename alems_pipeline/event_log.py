@@ -32,11 +32,15 @@ class OpenEventLog(SqliteEventLogStorage):
         if shard not in self._engines:
             with super()._connect(shard):
                 pass  # makes the database, or brings it up to date
-            self._engines[shard] = create_engine(
+            self._engines[shard] = engine = create_engine(
                 self.conn_string_for_shard(shard),
                 poolclass=StaticPool,
                 connect_args={"timeout": 60, "check_same_thread": False},
             )
+            with engine.connect() as connection:
+                # Of a power failure the last events are not worth a sync of the disk for each of them; with the
+                # write-ahead log that Dagster sets, the file stays whole all the same.
+                connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
         with self._db_lock, self._engines[shard].begin() as connection:
             yield connection
 

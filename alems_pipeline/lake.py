@@ -332,13 +332,14 @@ def collect_garbage(
     _touch(warehouse.lake / path for path in listed)
     latest = time.time() - older_than.total_seconds()
     deleted = []
-    for path in sorted(warehouse.lake.rglob("*.*")):
-        name = path.relative_to(warehouse.lake).as_posix()
-        is_kept = name in listed or name.endswith(EMPTY_FILE) or not path.is_file()
-        if not is_kept and path.stat().st_mtime < latest:
-            path.unlink()
-            deleted.append(name)
-    return deleted
+    for folder, _, files in os.walk(warehouse.lake):
+        place = os.path.relpath(folder, warehouse.lake)
+        for name in (f"{place}/{file}" for file in files):
+            path = warehouse.lake / name if name not in listed and not name.endswith(EMPTY_FILE) else None
+            if path is not None and path.stat().st_mtime < latest:
+                path.unlink()
+                deleted.append(name)
+    return sorted(deleted)
 
 
 def _listed(con: duckdb.DuckDBPyConnection) -> list[str]:

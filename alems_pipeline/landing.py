@@ -100,14 +100,14 @@ def _list(landing: Path, folders: Iterable[str], today: date | None) -> list[Lan
     last_day = (today or datetime.now(UTC).date()) + timedelta(days=1)
     if not landing.is_dir():
         return []
-    found = [_placed(landing, last_day, *entry) for folder in folders for entry in _walk(landing, folder)]
+    found = [_placed(landing, last_day, *entry) for folder in folders for entry in _walk(landing, str(landing), folder)]
     return sorted(found, key=lambda file: file.path)
 
 
-def _walk(landing: Path, folder: str) -> Iterator[tuple[str, int, str | None]]:
-    """Path below `landing`, bytes and problem of each file, depth first."""
+def _walk(landing: Path, root: str, folder: str) -> Iterator[tuple[str, int, str | None]]:
+    """Path below `landing`, which is also `root`, bytes and problem of each file, depth first."""
     try:
-        entries = list(os.scandir(landing / folder))
+        entries = list(os.scandir(f"{root}/{folder}"))  # text: a Path for each of a year's folders takes as long again
     except OSError as error:
         yield folder, 0, f"{NOT_READABLE}: {error.strerror}; let this user list the folder"
         return
@@ -117,7 +117,7 @@ def _walk(landing: Path, folder: str) -> Iterator[tuple[str, int, str | None]]:
             size, problem = _follow_link(landing, path)
             yield path, size, problem
         elif entry.is_dir():
-            yield from _walk(landing, path)
+            yield from _walk(landing, root, path)
         elif not entry.name.endswith(TEMPORARY_SUFFIX):
             problem = None if entry.is_file() else "not a regular file; only Parquet files belong here"
             yield path, entry.stat().st_size, problem
@@ -133,7 +133,7 @@ def _follow_link(landing: Path, path: str) -> tuple[int, str | None]:
 
 
 def _placed(landing: Path, last_day: date, path: str, size: int, problem: str | None) -> LandingFile:
-    shown = os.fsencode(path).decode(errors="backslashreplace")
+    shown = path if path.isascii() else os.fsencode(path).decode(errors="backslashreplace")
     dataset, _, rest = shown.partition("/")
     problem = problem or _problem_of_place(path, shown, last_day)
     day = None if problem else date.fromisoformat(rest[len("date=") :][:10])
@@ -186,12 +186,17 @@ def pending(con: duckdb.DuckDBPyConnection, files: Sequence[LandingFile]) -> lis
     return new
 
 
-def days_to_build(con: duckdb.DuckDBPyConnection, files: Sequence[LandingFile]) -> list[date]:
+def days_to_build(
+    con: duckdb.DuckDBPyConnection, files: Sequence[LandingFile], new: Sequence[LandingFile] | None = None
+) -> list[date]:
     """The days to build again: those of pending files, and those of quarantined files that somebody has taken away.
+
+    `new`: the pending ones of all `files`, where they are known already.
 
     Files that were accepted and are gone do not make a day be built: clearing out landing must not empty the lake.
     """
-    days = {file.landing_date for file in pending(con, files) if file.landing_date is not None}
+    new = pending(con, files) if new is None else new
+    days = {file.landing_date for file in new if file.landing_date is not None}
     present = {file.path for file in files}
     quarantined = con.execute(
         "SELECT path, landing_date FROM ops.landing_files WHERE status = 'quarantined' AND landing_date IS NOT NULL"

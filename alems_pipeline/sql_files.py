@@ -6,7 +6,7 @@ comments become the comments in the DuckDB file, the column schema in Dagster an
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
@@ -178,6 +178,25 @@ def made_from(con: duckdb.DuckDBPyConnection, file: SqlFile) -> str | None:
 def note_made_from(con: duckdb.DuckDBPyConnection, file: SqlFile, code_hash: str) -> None:
     """Note what a table that is kept from run to run was made from."""
     con.execute("INSERT OR REPLACE INTO ops.kept_tables VALUES (?, ?)", [file.qualified_name, code_hash])
+
+
+def comment_kept(con: duckdb.DuckDBPyConnection, docs: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
+    """Write what tables that stay from run to run mean, and their columns, where the file does not say it yet.
+
+    `docs`: by schema.table, its meaning and those of its columns. A comment costs .2 ms, and there are a thousand.
+    """
+    present = con.execute(
+        "SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns() "
+        "UNION ALL SELECT schema_name || '.' || table_name, NULL, comment FROM duckdb_tables()"
+    ).fetchall()
+    statements = []
+    for table, column, said in present:
+        of_table, of_columns = docs.get(table, (None, {}))
+        wanted = of_table if column is None else of_columns.get(column)
+        if wanted is not None and wanted != said:
+            what = f"TABLE {table}" if column is None else f"COLUMN {table}.{quoted(column)}"
+            statements.append(f"COMMENT ON {what} IS {sql_text(wanted)}")
+    con.execute(";".join(statements) or "SELECT 1")
 
 
 def made_of(con: duckdb.DuckDBPyConnection, file: SqlFile, family: str) -> list[str]:

@@ -32,7 +32,6 @@ from alems_pipeline.rules import (
     split,
     within_run_rules,
 )
-from alems_pipeline.sql_files import sql_text
 from alems_pipeline.tracking_rules import tracking_rules
 from alems_pipeline.usage_rules import usage_rules
 from collectors.contract import RECORD_DATASETS, REJECTS, REPORTED_TAX, RUNS, Dataset
@@ -131,12 +130,11 @@ def contract_columns() -> list[tuple[str, str, str]]:
     return [(table.name, column.name, _SQL_TYPES[column.type]) for table in TABLES for column in table.columns]
 
 
-def comment_tables(con: duckdb.DuckDBPyConnection) -> None:
-    """Put the meaning of each stage table and column into the file."""
-    for table in TABLES:
-        con.execute(f"COMMENT ON TABLE stage.{table.name} IS {sql_text(table.doc)}")
-        for column in table.columns:
-            con.execute(f"COMMENT ON COLUMN stage.{table.name}.{column.name} IS {sql_text(column.doc)}")
+def docs() -> dict[str, tuple[str, dict[str, str]]]:
+    """By stage table, its meaning and those of its columns."""
+    return {
+        f"stage.{table.name}": (table.doc, {column.name: column.doc for column in table.columns}) for table in TABLES
+    }
 
 
 def clear_day(con: duckdb.DuckDBPyConnection, day: date) -> None:

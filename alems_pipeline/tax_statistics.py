@@ -3,7 +3,7 @@
 The task is the unit of replication: repetitions of a task are averaged first, on the log ratio of agentic to linear
 dynamic energy, since repeats of one task say nothing of other tasks. Energies of different sources, measured or
 estimated, are never put together: each has rows of its own. Tests and resampling are those of scipy.stats, seeded, and
-do not depend on the order of the pairs.
+do not depend on the order of the pairs. Importing them takes half a second: that is done where enough tasks are there.
 """
 
 import json
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import scipy
-from scipy import optimize, special, stats
+from scipy import special
 
 from collectors.ids import stable_id
 
@@ -142,18 +142,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def minimum_detectable_ratio(log_sd: float, n: int, alpha: float = 1 - CI_LEVEL, power: float = POWER) -> float:
     """The geometric mean ratio above 1 that a two-sided t test of n tasks finds with the given power."""
-    critical = float(stats.t.ppf(1 - alpha / 2, n - 1))
+    critical = special.stdtrit(n - 1, 1 - alpha / 2)
 
-    def shortfall(effect: float) -> float:
+    def is_found(effect: float) -> bool:
         # A noncentral t far out gives NaN in its lower tail, where it is 0.
-        below = np.nan_to_num(stats.nct.cdf(-critical, n - 1, effect), nan=0.0)
-        return float(stats.nct.sf(critical, n - 1, effect) + below - power)
+        below = np.nan_to_num(special.nctdtr(n - 1, effect, -critical), nan=0.0)
+        return bool(1 - special.nctdtr(n - 1, effect, critical) + below >= power)
 
-    high = critical + 1.0
-    while shortfall(high) < 0:
-        high *= 2
-    effect = optimize.brentq(shortfall, 0.0, high)
-    return float(np.exp(effect * log_sd / math.sqrt(n)))
+    low, high = 0.0, critical + 1.0
+    while not is_found(high):
+        low, high = high, 2 * high
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (low, middle) if is_found(middle) else (middle, high)
+    return float(np.exp(high * log_sd / math.sqrt(n)))
 
 
 def _exclusion_reason() -> pl.Expr:
@@ -297,6 +298,8 @@ def _per_success(used: pl.DataFrame) -> Row:
 
 def _inference(tasks: _Tasks) -> Row:
     """What the tasks say of other tasks; nothing where they do not differ among each other."""
+    from scipy import stats
+
     ratios, differences = tasks.log_ratios, tasks.differences_j
     if np.ptp(ratios) == 0:
         return {}
@@ -335,6 +338,8 @@ def _inference(tasks: _Tasks) -> Row:
 
 def _wilcoxon_method(ratios: Floats) -> Any:
     """Exact; where ties or zeros forbid the exact distribution, all signs or many random ones."""
+    from scipy import stats
+
     sizes = np.abs(ratios)
     if len(np.unique(sizes)) == len(sizes) and np.all(sizes > 0):
         return "exact"

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from alems_pipeline import stage
+from alems_pipeline import sql_files, stage
 from alems_pipeline.rules import REASON, Sifted
 from alems_pipeline.stage import number_runs, sift
 from collectors.contract import DATASETS, RECORD_DATASETS, REJECTS
@@ -301,7 +301,7 @@ def test_every_stage_column_has_its_meaning_in_the_file() -> None:
     with duckdb.connect() as con:
         con.execute("CREATE SCHEMA stage")
         stage.ensure_tables(con)
-        stage.comment_tables(con)
+        sql_files.comment_kept(con, stage.docs())
         tables = con.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall()
         columns = con.execute(
             "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name = 'stage'"

@@ -199,6 +199,13 @@ def test_minimum_detectable_ratio_is_found_four_times_in_five(log_sd: float, n: 
     assert np.mean(found) == pytest.approx(0.8, abs=0.012)
 
 
+def test_minimum_detectable_ratio_is_that_of_the_noncentral_t() -> None:
+    for log_sd, n in ((0.3, 2), (0.3, 6), (0.2, 60)):
+        effect = math.log(minimum_detectable_ratio(log_sd, n)) / log_sd * math.sqrt(n)
+        critical = stats.t.ppf(0.975, n - 1)
+        assert stats.nct.sf(critical, n - 1, effect) + stats.nct.cdf(-critical, n - 1, effect) == pytest.approx(0.8)
+
+
 def test_error_of_a_shared_baseline_is_not_averaged_away() -> None:
     """Each pair is 2 s longer in its agentic run: 0.1 W of idle power makes 0.2 J, however many pairs there are."""
     assert of_all(tasks_of(10))["u_baseline_j"] == pytest.approx(0.2)
