@@ -7,7 +7,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from alems_pipeline.sql_files import digest, sql_text
+from alems_pipeline.sql_files import digest, quoted, sql_text
 
 MADE_BY: Final = "1"
 """To be raised when the same samples are to give another table."""
@@ -34,7 +34,7 @@ def sample_tables(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
             made[table] = _make(con, table, collections, made_from)
         rows.append(made[table])
     for table in made.keys() - {row[0] for row in rows}:
-        con.execute(f"DROP TABLE IF EXISTS ml.{_name(table)}")
+        con.execute(f"DROP TABLE IF EXISTS ml.{quoted(table)}")
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
 
@@ -60,12 +60,12 @@ def _make(
     types = _common_types(features_of.values())
     spelled = {name.lower(): name for name in types}
     own = {"sample_id": "BIGINT", "dataset_id": "BIGINT", "sample_index": "BIGINT"}
-    listed = ", ".join(f"{_name(name)} {type_}" for name, type_ in (own | types).items())
-    con.execute(f"CREATE OR REPLACE TABLE ml.{_name(table)} ({listed})")
+    listed = ", ".join(f"{quoted(name)} {type_}" for name, type_ in (own | types).items())
+    con.execute(f"CREATE OR REPLACE TABLE ml.{quoted(table)} ({listed})")
     for dataset_id, features in features_of.items():
-        fields = ", ".join(f"features[{sql_text(name)}] AS {_name(spelled[name.lower()])}" for name in features)
+        fields = ", ".join(f"features[{sql_text(name)}] AS {quoted(spelled[name.lower()])}" for name in features)
         con.execute(
-            f"INSERT INTO ml.{_name(table)} BY NAME "
+            f"INSERT INTO ml.{quoted(table)} BY NAME "
             "WITH parsed AS ("
             "SELECT samples.dataset_id, samples.sample_index, "
             f"from_json(samples.features_json, {sql_text(json.dumps(features))}) AS features "
@@ -77,10 +77,10 @@ def _make(
             f"dataset_id, sample_index, {fields} FROM parsed ORDER BY sample_index"
         )
     con.execute(
-        f"COMMENT ON TABLE ml.{_name(table)} IS 'Samples of the datasets that ml.datasets gives this table; key: "
+        f"COMMENT ON TABLE ml.{quoted(table)} IS 'Samples of the datasets that ml.datasets gives this table; key: "
         "dataset_id, sample_index'"
     )
-    [(n_samples,)] = con.execute(f"SELECT count(*) FROM ml.{_name(table)}").fetchall()
+    [(n_samples,)] = con.execute(f"SELECT count(*) FROM ml.{quoted(table)}").fetchall()
     return table, len(collections), n_samples, len(types), made_from
 
 
@@ -106,8 +106,3 @@ def _common(one: str, other: str) -> str:
     if one in _INTEGERS and other in _INTEGERS:
         return "HUGEINT"
     return "DOUBLE" if one in _NUMBERS and other in _NUMBERS else "VARCHAR"
-
-
-def _name(name: str) -> str:
-    """A name of a table or column as an identifier, whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'

@@ -2,7 +2,6 @@
 
 import getpass
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+
+from tests.free_port import free_port
 
 USER, PASSWORD = "rcdb", "s3:cr/et@x"
 WAIT_S = 60
@@ -33,7 +34,7 @@ def mariadb() -> Iterator[str]:
                 stderr=output,
                 check=True,
             )
-            port = _free_port()
+            port = free_port()
             process = subprocess.Popen(
                 [server, *shared, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder}/socket",
                  f"--pid-file={folder}/pid", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0"],
@@ -59,9 +60,3 @@ def mariadb() -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(timeout=WAIT_S)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

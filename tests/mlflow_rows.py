@@ -1,8 +1,11 @@
 """What a store of MLflow holds, as schema mlflow has to say it."""
 
 import math
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from collectors.contract_tracking import TABLES
@@ -11,6 +14,12 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 """Asks the store."""
 
 MADE_HERE = ("store", "recorded_at", "extra_json")
+
+
+def query(store: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Run a statement on a store that is an SQLite file."""
+    with closing(sqlite3.connect(store)) as con, con:
+        return con.execute(sql, parameters).fetchall()
 
 
 def in_order(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -2,13 +2,14 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.free_port import free_port
 
 USER = "alems"
 PASSWORD = "pa:ss/w@rd"  # one that has to be quoted in a URL
@@ -33,7 +34,7 @@ def running_server() -> Iterator[str]:
     if os.geteuid() == 0:  # the server refuses to run as root
         shutil.chown(home, SERVER_USER)
         as_user |= {"user": SERVER_USER, "group": SERVER_USER, "extra_groups": []}
-    port = _free_port()
+    port = free_port()
     try:
         password = home / "password"
         password.write_text(PASSWORD)
@@ -57,9 +58,3 @@ def _run(command: list[Path | str], as_user: dict[str, Any]) -> None:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=60, **as_user)
         output.seek(0)
         assert done.returncode == 0, output.read().decode(errors="replace")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -19,6 +19,7 @@ import duckdb
 import polars as pl
 
 from alems_pipeline.conditions.compiler import ConditionType, compile_query
+from alems_pipeline.sql_files import quoted
 from alems_pipeline.warehouse import Warehouse, connect_published, default_home
 from collectors.contract_conditions import in_queries
 
@@ -312,10 +313,10 @@ def _connected(warehouse: Source) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _read_catalog(con: duckdb.DuckDBPyConnection, schema: str) -> _Catalog:
     """Raises NoConditions."""
-    prefix = _quoted(schema)
+    prefix = quoted(schema)
     [(catalog,)] = con.execute("SELECT current_catalog()").fetchall()
     if catalog.casefold() == schema.casefold():  # a file named rcdb.duckdb: the schema alone would be ambiguous
-        prefix = f"{_quoted(catalog)}.{prefix}"
+        prefix = f"{quoted(catalog)}.{prefix}"
     try:
         types = con.execute(f"SELECT id, name, value_type FROM {prefix}.condition_types").fetchall()
         aliases = con.execute(f"SELECT name, code FROM {prefix}.aliases").fetchall()
@@ -336,10 +337,6 @@ def _known_schemas(con: duckdb.DuckDBPyConnection) -> str:
         """
     ).fetchall()
     return ", ".join(name for (name,) in found) or "none; import a store by `alems-collect rcdb URL`"
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def _run_filter(run_min: int, run_max: int | None, runs: Iterable[int | Run] | None) -> Statement:

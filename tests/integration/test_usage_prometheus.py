@@ -7,7 +7,6 @@ of the UK API's shape, with its nulls, errors and time-outs.
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -30,6 +29,7 @@ from alems_pipeline.warehouse import Warehouse
 from collectors.cli import app as alems_collect
 from collectors.sources.http_json import JsonSource
 from collectors.sources.prometheus import CpuQuery, collect
+from tests.free_port import free_port
 from tests.http_server import Reply, Request, serving
 from tests.usage_oracle import TWELVE, agree
 from tests.usage_warehouse import UsageWarehouse
@@ -45,12 +45,6 @@ COOKBOOK = sorted((SQL_ROOT / "cookbook").glob("usage_*.sql"))
 pytestmark = pytest.mark.skipif(
     bool(MISSING), reason=f"{' and '.join(MISSING)} not installed: apt-get install prometheus prometheus-node-exporter"
 )
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:

@@ -2,11 +2,9 @@
 
 import math
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from collectors.sources import mlflow_store, sql_store, sqlite_file
 from collectors.sources.mlflow_store import ImportSummary, NotAnMlflowStore, OtherStore, import_store
 from collectors.sources.sqlite_file import StoreUnreadable
 from collectors.state_file import state_path
+from tests.mlflow_rows import query
 
 ALEMS_STORE = Path(__file__).parent.parent / "data" / "host_a.db"
 
@@ -37,11 +36,6 @@ def landing(tmp_path: Path) -> Path:
 
 def run(store: Path, landing: Path, name: str | None = None) -> ImportSummary:
     return import_store(f"sqlite:///{store}", landing, name=name)
-
-
-def query(store: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(store)) as con, con:
-        return con.execute(sql, parameters).fetchall()
 
 
 def count(store: Path, table: str, where: str = "TRUE") -> int:

@@ -4,11 +4,9 @@ import math
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -27,7 +25,7 @@ from collectors.contract_tracking import TABLES
 from collectors.drop import drop_rows
 from collectors.sources.mlflow_store import import_store
 from collectors.state_file import state_path
-from tests.mlflow_rows import in_order, table_of_store
+from tests.mlflow_rows import in_order, query, table_of_store
 from tests.small_landing import drop_session
 from tests.warehouses import materialize
 
@@ -79,11 +77,6 @@ def measured_keys(landing: Path) -> list[int]:
     """Linear, agentic, linear, agentic."""
     files = str(landing / "runs" / "*" / "*.parquet")
     return [k for (k,) in duckdb.execute(f"SELECT run_key FROM '{files}' ORDER BY start_time_ns").fetchall()]
-
-
-def query(store: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(store)) as con, con:
-        return con.execute(sql, parameters).fetchall()
 
 
 def run_of(store: Path, number: int) -> str:

@@ -1,6 +1,5 @@
 """What is read from /proc/stat, cpufreq, cpuidle and the package temperature, against worked values."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +15,6 @@ from collectors.sensors.interrupts import InterruptsSensor, parse_interrupts
 from tests.unit.fake_host import FakeHost, unreadable
 
 NO_TIME = (0,) * 10
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> FakeHost:
-    return FakeHost(tmp_path)
 
 
 class Ticker:

@@ -27,11 +27,6 @@ LAPTOP = "11th Gen Intel(R) Core(TM) i7-1165G7 @ 2.80GHz"
 SESSION_COLUMNS = {"source_system", "host", "recorded_at"}
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> FakeHost:
-    return FakeHost(tmp_path)
-
-
 def no_gpu() -> GpuSensor:
     return GpuSensor(FakeNvml(init_fails=True))
 

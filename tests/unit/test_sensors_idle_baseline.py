@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,6 @@ from tests.unit.fake_host import RANGE_UJ, FakeHost
 from tests.unit.test_sensors_gpu import FakeNvml
 
 NOW = datetime(2026, 1, 21, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> FakeHost:
-    return FakeHost(tmp_path)
 
 
 class Host:

@@ -4,7 +4,6 @@ import os
 import resource
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +27,6 @@ from tests.unit.fake_host import FakeHost
 
 MIB = 1024
 NOTHING = TreeLoad(None, None, None, None)
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> FakeHost:
-    return FakeHost(tmp_path)
 
 
 def usage(user: float = 0.0, system: float = 0.0, **fields: int) -> resource.struct_rusage:

@@ -13,11 +13,6 @@ from collectors.sensors.rapl import RaplSensor, find_zones
 from tests.unit.fake_host import RANGE_UJ, FakeHost, unreadable
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> FakeHost:
-    return FakeHost(tmp_path)
-
-
 def by_column(sensor: RaplSensor, row: Row) -> dict[str, Any]:
     return dict(zip(sensor.columns, row, strict=True))
 

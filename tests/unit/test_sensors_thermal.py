@@ -1,18 +1,12 @@
 """Temperatures and throttling on fake trees."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collectors.sensors.thermal import ThermalSensor
 from tests.unit.fake_host import FakeHost, unreadable
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> FakeHost:
-    return FakeHost(tmp_path)
 
 
 def read(sensor: ThermalSensor) -> dict[str, Any]:
