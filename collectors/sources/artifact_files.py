@@ -77,8 +77,11 @@ class ArtifactFiles:
 
     def documents(self) -> Iterator[Document]:
         """All files with one of `suffixes`, a folder's own files before its folders. Raises OSError for the root."""
-        modified = _modified(self.root.stat())
-        if self.root.is_dir():
+        status = self.root.stat()
+        modified = _modified(status)
+        if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
+            self.refuse(printable(self.root.name), "no regular file; only files are read")  # a pipe would never end
+        elif self.root.is_dir():
             yield from self._of_folder(self.root, PurePosixPath(), 0)
         else:
             yield from self._of_file(self.root, PurePosixPath(printable(self.root.name)), modified)

@@ -104,6 +104,8 @@ def collect(
     """Drop what is new in files, folders and ZIPs. Raises OSError where a path cannot be read, DropFailed."""
     collection = _Collection(landing, told or Told(), now or datetime.now(UTC), limits or Limits())
     given = list(paths)
+    for path in given:
+        path.stat()  # before anything is read: a path that is not there leaves nothing half done
     for path, label in zip(given, _labels(given), strict=True):
         collection.add(path, label)
     return collection.finish()

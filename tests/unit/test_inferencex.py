@@ -388,6 +388,17 @@ def test_links_in_folders_do_not_lead_out(tmp_path: Path) -> None:
     assert "leads out of the folder" in found["folder/link.json"]
 
 
+def test_a_pipe_is_refused_and_a_path_that_is_not_there_stops_all_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "a.json").write_text(json.dumps(real_row()))
+    collect([tmp_path / "pipe.json"], tmp_path / "landing", now=NOW)
+    assert reasons(tmp_path / "landing") == {"pipe.json": "no regular file; only files are read"}
+    with pytest.raises(FileNotFoundError):
+        collect([tmp_path / "a.json", tmp_path / "nothing.json"], tmp_path / "landing", now=NOW)
+    assert not landed(tmp_path / "landing")
+    assert collect([tmp_path / "a.json"], tmp_path / "landing", now=NOW).rows == {"benchmark": 1}
+
+
 def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps([real_row(), 1]))
     arguments = ["inferencex", str(tmp_path / "a.json"), "--landing", str(tmp_path / "landing"), "--run-id", "77"]
