@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from alems_pipeline.benchmarks.flat_tables import flatten_rows, hot_columns
+from alems_pipeline.benchmarks.flat_tables import flatten_rows, hot_columns, is_beyond
 from alems_pipeline.benchmarks.mapping import SkipTracker
 from alems_pipeline.benchmarks.rows import MAX_LENGTH, MAX_SIZE, ROLES, SIZES
 from alems_pipeline.keys import columns
@@ -62,8 +62,8 @@ def _resolve(flat: pl.DataFrame, registry: Registry) -> pl.DataFrame:
     )
     names = ("model", "hardware", "framework", "precision")
     lengths = [pl.col(name).fill_null(0) for name in ("isl", "osl", "conc")]
-    sizes = [flat[name] for name in SIZES]
-    too_large = pl.any_horizontal(size.abs() > MAX_SIZE for size in sizes)
+    large = [pl.lit(flat[name].abs() > MAX_SIZE) for name in SIZES if is_beyond(flat[name], MAX_SIZE)]
+    too_large = pl.any_horizontal(*large, pl.lit(False))
     resolved = resolved.with_columns(
         *(pl.col(f"of_{n}").struct.field("key").alias(n) for n in names),
         *(pl.col(f"of_{n}").struct.field("raw_value").alias(f"{n}_raw") for n in names),

@@ -6,6 +6,7 @@ What fields a batch of rows has, and of which type, is read from the batch itsel
 import io
 import itertools
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from alems_pipeline.benchmarks.rows import (
 )
 from alems_pipeline.keys import columns, parse_bool
 from alems_pipeline.keys.registry import Registry
-from alems_pipeline.keys.values import INT64, bounded_int, metric_number, text_of
+from alems_pipeline.keys.values import BEYOND, INT64, bounded_int, metric_number, text_of
 
 LEAST_BATCH_ROWS: Final = 64
 SAMPLE_ROWS: Final = 64
@@ -143,10 +144,11 @@ def _is_all(table: pl.DataFrame, raw: pl.Series) -> bool:
     A key is a quote and a colon. Text can only add such pairs, so equal numbers prove that no field is missing; what
     could hide a key, or is an escaped quote, is left to the slower way.
     """
-    if any(raw.str.contains(odd, literal=True).any() for odd in (" :", "\t:", "\r:", '\\"')):
+    if raw.str.contains(r'[ \t\r]:|\\"').any():
         return False
     keys = int(raw.str.count_matches('":', literal=True).sum())
-    nulls = int(raw.str.count_matches(r'":\s*null').sum())
+    has_null = raw.str.contains("null", literal=True).any()  # a sixth of the time of counting them
+    nulls = int(raw.str.count_matches(r'":\s*null').sum()) if has_null else 0
     inner = [
         table[name].struct.field(field.name).count()
         for name, dtype in table.schema.items()
@@ -229,7 +231,7 @@ class _Table:
         ]
         # What is derived may exceed float64, too: 1000 / 5e-324.
         finite = [
-            column.set(column.is_infinite(), None) if column.is_infinite().any() else column
+            column.set(column.is_infinite(), None) if is_beyond(column, sys.float_info.max) else column
             for column in table.select(expressions).get_columns()
         ]
         return finite
@@ -298,7 +300,7 @@ class _Table:
     def _as_integer(self, value: pl.Expr, column: pl.Series, name: str) -> pl.Expr:
         """bounded_int: numbers are rounded, strings cut; text that could be either is looked up in the raw row."""
         if column.dtype == pl.Float64:
-            return columns.bounded_round(value)
+            return columns.bounded_round(value) if is_beyond(column, BEYOND) else columns.round_half_up(value)
         if column.dtype != pl.String:
             return pl.lit(None, pl.Int64)
         whole = column.str.contains(r"^-?[0-9]+$").fill_null(True)
@@ -315,6 +317,12 @@ class _Table:
         return pl.lit(self.raw.str.contains(rf'[^\\]"{name}"\s*:\s*{value_start}'))
 
 
+def is_beyond(column: pl.Series, bound: float) -> bool:
+    """Whether any number is farther from 0; asked first, since hardly any is, and looking at each costs."""
+    least, greatest = column.min(), column.max()
+    return isinstance(least, int | float) and isinstance(greatest, int | float) and max(-least, greatest) > bound
+
+
 def _members(dtype: AnyType | None) -> list[pl.Field]:
     return dtype.fields if isinstance(dtype, pl.Struct) else []
 
@@ -322,7 +330,7 @@ def _members(dtype: AnyType | None) -> list[pl.Field]:
 def _number(value: pl.Expr, column: pl.Series) -> pl.Expr:
     """`metric_number` of a column that was read."""
     if column.dtype == pl.Float64:  # an integer of 400 digits is read as infinite
-        return pl.when(value.is_finite()).then(value) if column.is_infinite().any() else value
+        return pl.when(value.is_finite()).then(value) if is_beyond(column, sys.float_info.max) else value
     return columns.metric_number(value) if column.dtype == pl.String else pl.lit(None, pl.Float64)
 
 

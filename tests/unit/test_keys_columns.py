@@ -12,7 +12,7 @@ from alems_pipeline import keys
 from alems_pipeline.keys import columns
 from alems_pipeline.keys.registry import the_registry
 from alems_pipeline.keys.resolve import resolve_framework, resolve_hardware, resolve_model, resolve_precision
-from alems_pipeline.keys.values import metric_number, round_half_up
+from alems_pipeline.keys.values import bounded_int, metric_number, round_half_up
 
 ARTIFACTS = Path(__file__).parents[1] / "data" / "inferencex"
 REGISTRY = the_registry()
@@ -118,6 +118,7 @@ def test_values(texts: list[str]) -> None:
     assert column(texts, columns.parse_bool(TEXT)) == [keys.parse_bool(text) for text in texts]
     assert column(texts, columns.parse_num(TEXT)) == [keys.parse_num(text) for text in texts]
     assert column(texts, columns.parse_int(TEXT)) == [keys.parse_int(text) for text in texts]
+    assert column(texts, columns.bounded_int(TEXT)) == [bounded_int(text) for text in texts]
     assert column(texts, columns.metric_number(TEXT)) == [metric_number(text) for text in texts]
     lengths = pl.concat_list(columns.parse_isl_osl(TEXT))
     assert column(texts, lengths) == [list(keys.parse_isl_osl(text) or (None, None)) for text in texts]
