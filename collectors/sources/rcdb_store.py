@@ -18,14 +18,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from collectors import contract_conditions as contract
+from collectors.contract import META_PRODUCER
 from collectors.dataset import TS, D, Dataset, T
 from collectors.drop import MISFIT, Drop
 from collectors.sources.mysql_server import SCHEMES, open_server
@@ -56,7 +59,7 @@ ROW_ID: Final[Mapping[str, int]] = {"row_id": 0}
 """Column of rcdb_removed -> which of the columns that are read of a table stands there."""
 CONDITION_KEY: Final[Mapping[str, int]] = {"row_id": 0, "run_number": 1, "condition_type_id": 2}
 """Run and type too: SQLite gives the id of a row that was deleted to the next one."""
-FILE_OF_RUN: Final[Mapping[str, int]] = {"row_id": 1, "run_number": 0}
+FILE_OF_RUN: Final[Mapping[str, int]] = {"run_number": 0, "row_id": 1}
 
 
 class NotAnRcdbStore(StoreUnreadable):
@@ -306,6 +309,8 @@ class _Import:
         self.summary.rows.setdefault(dataset.name, 0)
         if table not in self.tables:
             return
+        if not any(name.startswith(f"{table}/") for name in self.state.records):
+            self._learn_from_landing(table, dataset, key, block_rows)
         gone = {name for name, said in self.state.records.items() if name.startswith(f"{table}/") and said}
         [(first, last)] = self.reader.rows(f"SELECT min({columns[0]}), max({columns[0]}) FROM {table}")
         page, following = block_rows * (PAGE_ROWS // BLOCK_ROWS), first
@@ -336,6 +341,15 @@ class _Import:
         for name in sorted(gone):
             self._drop_removed(table, self._known(name)[1], key)
             self.pending[name] = ""
+
+    def _learn_from_landing(self, table: str, dataset: Dataset, key: Mapping[str, int], block_rows: int) -> None:
+        """Where nothing is noted of a table, landing says what was dropped of it, so that what is gone is found."""
+        row_id = next(name for name in dataset.key if name not in ("schema_name", "source_system"))
+        columns = [row_id if name == "row_id" else name for name in key]
+        landed = _landed_keys(self.landing / dataset.name, columns, self.schema)
+        place = list(key.values()).index(0)
+        for number, keys in groupby(landed, lambda parts: parts[place] // block_rows):
+            self.state.records[f"{table}/{number}"] = f" {_packed(list(keys))}"
 
     def _known(self, block: str) -> tuple[str, set[Key]]:
         """Hash and keys of a block as it was dropped; empty where it never was, or is no more."""
@@ -438,6 +452,24 @@ def _keys(rows: Sequence[Row], places: Iterable[int]) -> list[Key]:
     if all(set(map(type, column)) == {int} for column in columns):
         return list(keys)
     return [key for key in keys if all(type(part) is int for part in key)]
+
+
+def _landed_keys(folder: Path, columns: Sequence[str], schema: str) -> Iterator[Key]:
+    """Keys that imports dropped, in their order; a file that cannot be read is the pipeline's to report."""
+    tables = []
+    for path in sorted(folder.glob("date=*/*.parquet")):
+        try:
+            if pq.read_schema(path).metadata.get(META_PRODUCER.encode()) == PRODUCER.encode():
+                of_schema = pc.field("schema_name") == schema
+                tables.append(pq.read_table(path, columns=list(columns), filters=of_schema, partitioning=None))
+        except (pa.ArrowException, OSError, ValueError, KeyError, AttributeError):
+            continue
+    if tables:
+        keys = (
+            pa.concat_tables(tables).group_by(columns).aggregate([]).sort_by([(name, "ascending") for name in columns])
+        )
+        for batch in keys.select(columns).to_batches(max_chunksize=PAGE_ROWS):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _packed(keys: Sequence[Key]) -> str:

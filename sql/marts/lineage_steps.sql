@@ -1,6 +1,6 @@
 -- One step of the lineage, but for those to the results of serving benchmarks, of which there may be millions: see
 -- lineage_edges.
--- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_things, tracked_runs, tracked.datasets, tracked.inputs, tracked.model_versions, tracked_measurements, stage.rcdb_runs, stage.rcdb_files_have_runs, inference.workflow_runs, inference.configs, inference.eval_results
+-- depends: ops.landing_files, stage.landing_subjects, stage.runs, hardware_config, environment_config, idle_baselines, experiments, runs, run_grid_factors, stage.carbon_intensity, ml.datasets, ml.predictions, lineage_things, tracked_runs, tracked.datasets, tracked.inputs, tracked.model_versions, tracked_measurements, stage.rcdb_runs, stage.rcdb_files, stage.rcdb_files_have_runs, inference.workflow_runs, inference.configs, inference.eval_results
 -- unique: source_kind, source_id, target_kind, target_id, relation
 CREATE OR REPLACE TABLE main.lineage_steps (
     source_kind VARCHAR NOT NULL, -- kind of the source
@@ -258,6 +258,9 @@ found AS (
     UNION ALL
     SELECT 'artifact', links.schema_name || ':file:' || links.file_id, 'run', numbered.run, 'file of'
     FROM stage.rcdb_files_have_runs AS links
+    SEMI JOIN stage.rcdb_files AS files
+        ON files.schema_name = links.schema_name
+        AND files.file_id = links.file_id
     JOIN numbered
         ON numbered.schema_name = links.schema_name
         AND numbered.number = links.run_number

@@ -3,6 +3,7 @@ reads is what analysts read.
 """
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -444,16 +445,18 @@ def test_rows_that_are_gone_are_found(small: Path, tmp_path: Path) -> None:
         con.execute("INSERT INTO run_periods (name, run_min, run_max) VALUES ('p', 1, 2), ('p', 3, 4), ('q', 5, 6)")
         con.commit()
         import_store(str(small), home / "landing")
-        for step in (
-            "DELETE FROM conditions WHERE id IN (2, 5001); DELETE FROM runs WHERE number = 5001; "
+        for is_state_lost, step in (
+            (False, "DELETE FROM conditions WHERE id IN (2, 5001); DELETE FROM runs WHERE number = 5001; "
             "DELETE FROM files_have_runs WHERE run_number IN (2, 5001); DELETE FROM aliases WHERE name = 'a'; "
-            "DELETE FROM run_periods WHERE run_max = 4; DELETE FROM files WHERE id = 2; DELETE FROM logs WHERE id = 1",
+            "DELETE FROM run_periods WHERE run_max = 4; DELETE FROM files WHERE id = 2; DELETE FROM logs WHERE id = 1"),
             # Blocks that are empty now; and SQLite gives the id of the last row to the next one.
-            "DELETE FROM conditions WHERE id IN (5000, 9007199254740993); DELETE FROM aliases; "
+            (True, "DELETE FROM conditions WHERE id IN (5000, 9007199254740993); DELETE FROM aliases; "
             "INSERT INTO conditions (id, run_number, condition_type_id, int_value, float_value, bool_value) "
-            "VALUES (9007199254740993, 1, 2, 0, 0, 0), (5001, 5000, 1, 8, 0, 0)",
-        ):
+            "VALUES (9007199254740993, 1, 2, 0, 0, 0), (5001, 5000, 1, 8, 0, 0)"),
+        ):  # fmt: skip
             con.executescript(step)
+            if is_state_lost:  # then landing says what was there
+                shutil.rmtree(home / "collector-state")
             import_store(str(small), home / "landing")
             materialize(home)
             with Warehouse(home).read() as published:
