@@ -30,6 +30,7 @@ GREATEST_S: Final = 1e12  # in one window; anything above would overflow the exa
 CLOCK_TOLERANCE: Final = timedelta(minutes=2)
 CAPACITY_TOLERANCE: Final = 1.2  # Prometheus extrapolates to the ends of a window
 GREATEST_INTENSITY: Final = 5_000.0  # g/kWh
+GREATEST_WATTS: Final = 100_000.0  # of one CPU
 
 NO_NUMBER: Final = "a mode's CPU time is no number, so its window is not measured; mend the exporter and collect again"
 NEGATIVE: Final = "CPU time is below 0: a counter fell without beginning anew; mend the exporter and collect again"
@@ -102,5 +103,6 @@ def _directory_rules() -> list[Rule]:
             Rule(f"a statement about a {one} does not name it; give {', '.join(columns)}", (kind == one) & absent)
         )
     for name in ("busy_watts", "idle_watts"):
-        rules.append(Rule(f"{name} is below 0; mend the source", pl.col(name) < 0))
+        outside = ~pl.col(name).is_between(0, GREATEST_WATTS)
+        rules.append(Rule(f"{name} is outside 0 … {GREATEST_WATTS:,.0f} W; mend the source", outside))
     return rules

@@ -1,4 +1,4 @@
--- Usage that nobody can be given, and users whom no group counts.
+-- Usage that nobody can be given, users whom no group counts, and hosts that no grid is known to feed.
 -- severity: warn
 -- depends: fact_usage, dim_user, host_holders, usage_statements, usage_own_windows, daily.usage_window_keys
 WITH hosts AS (
@@ -24,8 +24,8 @@ findings AS (
         ANTI JOIN main.host_holders AS holders ON holders.host = hosts.host
     )
     UNION ALL
-    SELECT 'usage_windows', 'hosts whose country nobody has stated, so that the default grid is assumed, first '
-        || min(host), count(DISTINCT host)
+    SELECT 'usage_windows', 'hosts without a country, taken to be on the default grid, first ' || min(host),
+        count(DISTINCT host)
     FROM (
         SELECT hosts.host
         FROM hosts

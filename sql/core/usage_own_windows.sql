@@ -23,6 +23,11 @@ WITH host_countries AS (
     WHERE country_code IS NOT NULL AND source_system = 'alems-collect'
     GROUP BY host
 ),
+hardware AS (
+    SELECT hw_id, cpu_threads
+    FROM main.hardware_config
+    WHERE cpu_threads BETWEEN 1 AND 1000000
+),
 hours AS (
     SELECT
         own.host,
@@ -34,7 +39,7 @@ hours AS (
         -- Within a day the samples share out the time; of several days each second counts once.
         CASE WHEN count(DISTINCT own.landing_date) > 1 THEN bit_count(bit_or(own.seen_seconds)) ELSE 3600 END AS seen_s
     FROM daily.usage_own_windows AS own
-    LEFT JOIN main.hardware_config AS hardware ON hardware.hw_id = own.hw_id
+    LEFT JOIN hardware ON hardware.hw_id = own.hw_id
     GROUP BY own.host, own.window_start
 ),
 others AS (

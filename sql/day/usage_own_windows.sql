@@ -18,7 +18,7 @@ WHERE landing_date = getvariable('day');
 
 INSERT INTO daily.usage_own_windows BY NAME
 -- Samples of different runs that overlap share out the time: a sample stands for the time since the one before it on
--- the host, where that is at most a second.
+-- the host, where that is at most a second. What no CPU can do is not measured, so that its part of the hour is missing.
 WITH samples AS (
     SELECT
         runs.host,
@@ -43,5 +43,5 @@ SELECT
     sum(step_ns) / 1e9 AS covered_s,
     bitstring_agg(second, 0, 3599) AS seen_seconds
 FROM samples
-WHERE cpu_util_percent IS NOT NULL AND step_ns BETWEEN 1 AND 1000000000
+WHERE cpu_util_percent BETWEEN 0 AND 100 AND step_ns BETWEEN 1 AND 1000000000
 GROUP BY window_start, host, hw_id;

@@ -344,7 +344,7 @@ def test_the_grid_is_that_of_the_host_else_of_the_machine_and_an_assumed_one_is_
     usage.build()
     [(_, _, *found)] = usage.facts("machine", "intensity_gCo2eq_kwh", "intensity_source", "is_estimated")
     assert found == [pytest.approx(intensity, rel=1e-5), source, is_estimated]
-    problem = "hosts whose country nobody has stated, so that the default grid is assumed, first h1"
+    problem = "hosts without a country, taken to be on the default grid, first h1"
     assert (("usage_windows", problem, 1) in usage.findings()["usage_attribution"]) == (not of_host and not of_machine)
 
 

@@ -39,6 +39,7 @@ def status(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     usage.drop("carbon_intensity", [empty | {"actual_gco2eq_kwh": 1.0}])
     usage.state("user", user_id=None, group_name="g")
     usage.state("planet", user_id="u")
+    usage.state("machine", machine_name="m", busy_watts=1e300)  # would overflow every sum
     usage.workspace("w9", "h9", "u9", f"{DAY} 10:00", deleted_at=at(f"{DAY} 09:00"))
 
     # Flagged or set aside.
@@ -47,7 +48,7 @@ def status(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     usage.windows("partial", f"{DAY} 10:00", (100.0, 1700.0), n_cpus=1)
     usage.windows("reset", f"{DAY} 10:00", GOOD, n_cpus=1, n_resets=1)
     usage.windows("mode", f"{DAY} 10:00", (100.0, 3000.0), n_cpus=1, other_modes_json='{"napping": 500.0}')
-    usage.windows("clock", f"{DAY} 10:00", GOOD, n_cpus=1, clock_offset_s=3600.0)
+    usage.windows("clock", f"{DAY} 10:00", GOOD, n_cpus=1, clock_offset_s=3600.0, country_code=None)
     usage.windows("twice", f"{DAY} 10:00", GOOD, n_cpus=1)
     usage.windows("twice", f"{DAY} 10:00", GOOD, n_cpus=1)  # the same
     usage.windows("twice", f"{DAY} 10:00", (200.0, 3400.0), n_cpus=1, recorded_at=RECORDED + timedelta(1))  # newer
@@ -74,6 +75,7 @@ def status(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
         ("workspaces: no id", "usage_rejects"),
         ("window_end is not after window_start; mend the source", "carbon_intensity"),
         ("a statement about a user does not name it; give user_id", "usage_directory"),
+        ("busy_watts is outside 0 … 100,000 W; mend the source", "usage_directory"),
         ("kind is none of group, user, project, machine, user_project, project_machine; use one of these",
          "usage_directory"),
         ("acquired or deleted before it was created; mend the source", "workspaces"),
@@ -99,6 +101,7 @@ def test_windows_off_the_grid_are_quarantined_together(status: dict[str, Any]) -
         ("usage_windows_quality", "from a source whose clock is off", 1),
         ("usage_attribution", "hosts that no workspace ever held, first clock", 7),
         ("usage_attribution", "users with use and without a group, first u1", 1),
+        ("usage_attribution", "hosts without a country, taken to be on the default grid, first clock", 1),
         ("usage_windows_missing", "set aside: windows of another length cover this host in this hour", 2),
         ("usage_intensity", "hours with carbon by the mean of the country", 1),
     ],
@@ -124,6 +127,19 @@ def test_the_older_of_two_records_is_counted_as_a_duplicate(status: dict[str, An
     [books] = [row for row in status["datasets"] if row["dataset"] == "cpu_usage"]
     assert books["duplicate"] == 2
     assert books["landed"] == books["stored"] + books["duplicate"] + books["quarantined"]
+
+
+@pytest.mark.parametrize(("percent", "cpus"), [(150.0, 4), (-5.0, 4), (1e300, 4), (50.0, 0), (50.0, -4), (50.0, 2**62)])
+def test_samples_and_hardware_that_cannot_be_stop_nothing(percent: float, cpus: int) -> None:
+    """Nor do they become figures: what is measured of the hour is missing, or what the host has used is unknown."""
+    usage = UsageTables()
+    usage.own_run(f"{DAY} 10:00", 10, percent, cpus=cpus)
+    usage.windows("h1", f"{DAY} 11:00", GOOD, n_cpus=1)
+    usage.build()
+    found = usage.findings()
+    assert [found[check.name] for check in usage_checks() if check.severity == "error"] == [[], [], [], []]
+    assert usage.row("SELECT sum(busy_cpu_seconds_total) AS s FROM v_ada_timeseries") == {"s": 100.0}
+    usage.con.close()
 
 
 # ---- the checks find what they are for -------------------------------------------------------------------------------
