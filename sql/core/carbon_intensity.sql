@@ -18,7 +18,7 @@ CREATE OR REPLACE TABLE main.carbon_intensity (
 INSERT INTO main.carbon_intensity BY NAME
 WITH newest AS (
     SELECT
-        region,
+        upper(region) AS region,
         window_start,
         arg_max(window_end, (recorded_at, window_end)) AS window_end,
         arg_max(actual_gco2eq_kwh, (recorded_at, actual_gco2eq_kwh)) FILTER (actual_gco2eq_kwh IS NOT NULL)
@@ -29,7 +29,7 @@ WITH newest AS (
             AS intensity_index,
         max(recorded_at) AS recorded_at
     FROM stage.carbon_intensity
-    GROUP BY region, window_start
+    GROUP BY ALL
 )
 SELECT
     region,

@@ -33,7 +33,7 @@ WITH sightings AS (
         -- The last that a source lists of a workspace is how it is; those before it tell its history.
         row_number() OVER (
             PARTITION BY source_system, workspace_id, recorded_at
-            ORDER BY greatest(created_at, acquired_at) DESC, user_id DESC NULLS LAST
+            ORDER BY greatest(created_at, acquired_at) DESC, user_id DESC NULLS LAST, acquired_at DESC NULLS LAST
         ) = 1 AS is_current
     FROM stage.workspaces
     WINDOW by_id AS (PARTITION BY workspace_id)
@@ -83,7 +83,7 @@ ordered AS (
         * EXCLUDE (deleted_at),
         lead(started_at) OVER (
             PARTITION BY workspace_id
-            ORDER BY started_at, recorded_at, user_id NULLS FIRST
+            ORDER BY started_at, recorded_at, user_id NULLS FIRST, acquired_at NULLS FIRST
         ) AS next_from,
         first_value(deleted_at) OVER (
             PARTITION BY workspace_id

@@ -5,7 +5,7 @@ CREATE OR REPLACE MACRO main.best_windows(grid, day, hours := 3) AS TABLE
 WITH forecasts AS (
     SELECT c.window_start, c.window_end, c.forecast_gco2eq_kwh
     FROM main.carbon_intensity AS c
-    WHERE c.region = grid
+    WHERE c.region = upper(grid)
         AND c.forecast_gco2eq_kwh IS NOT NULL
         AND c.window_end > main.utc(day)
         AND c.window_start < main.utc(day) + INTERVAL 1 DAY

@@ -307,8 +307,9 @@ def test_waiting_for_io_is_idle(usage: Usage) -> None:
         (lambda u: u.intensity(f"{DAY} 11:00", 100.0), 237.589, "country", True),
         (lambda u: u.intensity(f"{DAY} 10:00", 100.0, 100.0, region="FR"), 237.589, "country", True),
         (lambda u: u.intensity(f"{DAY} 10:00", 0.0, 0.0), 0.0, "actual", False),
+        (lambda u: u.intensity(f"{DAY} 10:00", 150.0, 150.0, region="gb"), 150.0, "actual", False),
     ],
-    ids=["actual", "forecast", "partial", "null", "another hour", "another grid", "nought"],
+    ids=["actual", "forecast", "partial", "null", "another hour", "another grid", "nought", "small letters"],
 )
 def test_carbon_is_by_the_intensity_that_covers_the_window(
     usage: Usage, land: Callable[[Usage], None], intensity: float, source: str, is_estimated: bool
