@@ -18,25 +18,32 @@ CREATE OR REPLACE TABLE main.workspace_claims (
 INSERT INTO main.workspace_claims BY NAME
 WITH sightings AS (
     SELECT
-        * EXCLUDE (workspace_id, host),
         CASE
             WHEN min(source_system) OVER by_id < max(source_system) OVER by_id THEN source_system || ':' || workspace_id
             ELSE workspace_id
         END AS workspace_id,
+        port,
+        user_id,
+        cloud_project_name,
+        machine_name,
+        upper(state) AS state,
+        acquired_at,
+        recorded_at,
         greatest(created_at, acquired_at) AS stated_from, -- greatest() passes over NULL
         -- One that is still being built has its host only later.
-        first_value(host IGNORE NULLS) OVER (
-            PARTITION BY source_system, workspace_id
-            ORDER BY recorded_at, greatest(created_at, acquired_at)
-            ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
-        ) AS host,
-        -- The last that a source lists of a workspace is how it is; those before it tell its history.
-        row_number() OVER (
-            PARTITION BY source_system, workspace_id, recorded_at
-            ORDER BY greatest(created_at, acquired_at) DESC, user_id DESC NULLS LAST, acquired_at DESC NULLS LAST
-        ) = 1 AS is_current
+        first_value(host IGNORE NULLS) OVER (in_time ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS host,
+        last_value(deleted_at) OVER (in_time ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS deleted_at,
+        -- The last that a source lists of a workspace is how it is; what comes before it tells its history.
+        recorded_at IS DISTINCT FROM lead(recorded_at) OVER in_time AS is_current
     FROM stage.workspaces
-    WINDOW by_id AS (PARTITION BY workspace_id)
+    WINDOW
+        by_id AS (PARTITION BY workspace_id),
+        in_time AS (
+            PARTITION BY source_system, workspace_id
+            ORDER BY
+                recorded_at, greatest(created_at, acquired_at), user_id NULLS FIRST, acquired_at NULLS FIRST,
+                landing_date
+        )
 ),
 changes AS (
     SELECT
@@ -46,11 +53,8 @@ changes AS (
             AS is_other,
         acquired_at IS DISTINCT FROM lag(acquired_at) OVER in_time AS is_restated,
         -- A new holder with no newer time than one before: it is not said when they got it.
-        is_other AND stated_from <= max(stated_from) OVER (
-            PARTITION BY workspace_id
-            ORDER BY recorded_at
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS is_unstated
+        is_other AND stated_from <= max(stated_from) OVER (in_time ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+            AS is_unstated
     FROM sightings
     WHERE is_current
     WINDOW in_time AS (PARTITION BY workspace_id ORDER BY recorded_at)
@@ -65,43 +69,44 @@ numbered AS (
 ),
 claims AS (
     SELECT
-        * EXCLUDE (is_other, is_restated, is_unstated, claim, last_seen_change),
+        workspace_id,
+        user_id,
+        host,
+        acquired_at,
+        max(recorded_at) AS recorded_at,
+        arg_max(
+            struct_pack(port := port, project := cloud_project_name, machine := machine_name, state := state, deleted_at := deleted_at), recorded_at
+        ) AS newest,
         CASE
-            WHEN bool_or(is_unstated) OVER of_claim THEN min(recorded_at) OVER of_claim
-            ELSE greatest(stated_from, last_seen_change) -- what was seen is not undone by what is said of before it
+            WHEN bool_or(is_unstated) THEN min(recorded_at)
+            -- What is said later does not undo what was seen.
+            ELSE greatest(arg_max(stated_from, recorded_at), max(last_seen_change))
         END AS started_at
-    FROM numbered
-    WINDOW of_claim AS (PARTITION BY workspace_id, claim)
-    QUALIFY row_number() OVER (PARTITION BY workspace_id, claim ORDER BY recorded_at DESC) = 1
-    UNION ALL BY NAME
-    SELECT *, stated_from AS started_at
-    FROM sightings
-    WHERE NOT is_current
+    FROM (
+        SELECT * FROM numbered
+        UNION ALL BY NAME
+        SELECT * FROM sightings WHERE NOT is_current
+    )
+    GROUP BY workspace_id, user_id, host, acquired_at, claim
 ),
 ordered AS (
     SELECT
-        * EXCLUDE (deleted_at),
+        *,
         lead(started_at) OVER (
             PARTITION BY workspace_id
             ORDER BY started_at, recorded_at, user_id NULLS FIRST, acquired_at NULLS FIRST
-        ) AS next_from,
-        first_value(deleted_at) OVER (
-            PARTITION BY workspace_id
-            ORDER BY recorded_at DESC, deleted_at DESC NULLS LAST
-        ) AS deleted_at
+        ) AS next_from
     FROM claims
-    -- A history that is told again is the same history.
-    QUALIFY row_number() OVER (PARTITION BY workspace_id, user_id, acquired_at, host, started_at ORDER BY recorded_at DESC) = 1
 )
 SELECT
     workspace_id,
     host,
-    port,
+    newest.port AS port,
     user_id,
-    cloud_project_name,
-    machine_name,
-    upper(state) AS state,
+    newest.project AS cloud_project_name,
+    newest.machine AS machine_name,
+    newest.state AS state,
     started_at,
-    least(next_from, deleted_at) AS ended_at,
+    least(next_from, newest.deleted_at) AS ended_at, -- least() passes over NULL
     next_from IS NULL AS is_newest
 FROM ordered;
