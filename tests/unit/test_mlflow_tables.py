@@ -345,7 +345,9 @@ def test_a_lost_state_and_a_kill_leave_what_stood_in_the_store(mlflow_db: Path, 
     maker, other, gone, reread = (run_of(store, number) for number in (0, 1, 5, 2))
     query(store, "UPDATE tags SET value = ? WHERE key = 'alems.run_uid'", str(measured_keys(home / "landing")[0]))
     import_store(f"sqlite:///{store}", home / "landing")
-    # Version 1 is registered anew, by another run; a run, a tag, an alias and an experiment's tag are gone.
+    # Version 1 is registered anew, by another run; a run, a tag, an alias and an experiment's tag are gone; a run began
+    # on another day, where what it owns lands then.
+    query(store, "UPDATE runs SET start_time = start_time + 3 * 86400000 WHERE run_uuid = ?", maker)
     query(store, "UPDATE model_versions SET run_id = ? WHERE version = 1", other)
     query(store, "DELETE FROM tags WHERE key = 'alems.run_uid' AND run_uuid <> ?", reread)
     query(store, "DELETE FROM registered_model_aliases")
