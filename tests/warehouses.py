@@ -93,7 +93,8 @@ def table_hashes(published: Path) -> dict[str, tuple[int, int]]:
 
 def but_for_files(hashes: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
     """Those of tables that say nothing of the landing files that something is from."""
-    of_files = {"stage.landing_subjects", "main.lineage_nodes", "main.lineage_edges", "main.v_run_lineage"}
+    lineage = {f"main.{name}" for name in ("lineage_things", "lineage_steps", "lineage_nodes", "lineage_edges")}
+    of_files = {"stage.landing_subjects", "main.v_run_lineage", *lineage}
     return {name: hash_ for name, hash_ in hashes.items() if name not in of_files}
 
 
