@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 from collectors.cli_common import LandingOption, landing_folder, note
-from collectors.contract import FIRST_DAY
-from collectors.contract_inference import MAX_ATTEMPT
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def inferencex_command(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, folders, ZIPs, tars, also within ZIPs.")],
     run_id: Annotated[int | None, typer.Option(min=1, max=2**62, help="The workflow run's id at GitHub.")] = None,
-    attempt: Annotated[int | None, typer.Option(min=1, max=MAX_ATTEMPT, help="Its attempt.")] = None,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Its attempt.")] = None,
     date: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"], help="When it was created, UTC.")
     ] = None,
@@ -38,8 +36,12 @@ def inferencex_command(
     landing: LandingOption = None,
 ) -> None:
     """Results, evaluations, run statistics, server logs and changelogs of LLM serving benchmarks, as CI wrote them."""
+    from collectors.contract import FIRST_DAY
+    from collectors.contract_inference import MAX_ATTEMPT
     from collectors.sources import inferencex
 
+    if attempt is not None and attempt > MAX_ATTEMPT:
+        raise typer.BadParameter(f"{attempt} is more than {MAX_ATTEMPT}; say which attempt", param_hint="--attempt")
     producer = {
         "hw": hw,
         "framework": framework,
