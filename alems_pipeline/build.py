@@ -14,6 +14,7 @@ import duckdb
 from alems_pipeline import computed, lake, landing, sql_files, stage, store_schemas, tracked
 from alems_pipeline.condition_tables import CONDITIONS
 from alems_pipeline.ids import STABLE_ID_MACROS
+from alems_pipeline.lake_files import write_empty_files
 from alems_pipeline.sql_files import SQL_ROOT, SqlFile
 from alems_pipeline.tracking_tables import TRACKING
 from alems_pipeline.warehouse import Publication, Warehouse
@@ -214,6 +215,7 @@ def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: It
     tracked.ensure_views(con)
     for file in sql_files.layer_files("day"):
         sql_files.run_declaration(con, file)  # a table exists, empty, where no day was built yet
+    write_empty_files(warehouse.lake)  # and so does what a view of samples lists
     files = list(files)
     _drop_of_other_kind(con, files)
     for file in files:

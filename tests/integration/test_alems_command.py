@@ -113,6 +113,14 @@ def test_reset_keeps_landing_and_materialize_makes_it_again(tmp_path: Path) -> N
     assert "Nothing new" in alems(home, "materialize").stdout
 
 
+def test_a_warehouse_without_landing_publishes_empty_tables(tmp_path: Path) -> None:
+    home = tmp_path / "warehouse"
+    answer = alems(home, "materialize")
+    assert answer.returncode == 0, answer.stderr
+    counted = alems(home, "sql", "--format", "csv", "SELECT (SELECT count(*) FROM runs), count(*) FROM energy_samples")
+    assert counted.stdout.splitlines()[1:] == ["0,0"], counted.stderr
+
+
 def test_days_asked_for_are_built_again(tmp_path: Path) -> None:
     from datetime import date
 
