@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -119,7 +120,10 @@ def find(con: duckdb.DuckDBPyConnection, text: str) -> tuple[str, str]:
 
 
 def lineage(con: duckdb.DuckDBPyConnection, kind: str, id_: str) -> Json:
-    """What a thing is, what it was made from (`from`, nested), and what was made from it (`to`, nested)."""
+    """What a thing is, what it was made from (`from`, nested), and what was made from it (`to`, nested).
+
+    What is reached on several ways is told of in full once in each; elsewhere it is a leaf, with `again`: true.
+    """
     return _nested(con, "from", kind, id_) | _nested(con, "to", kind, id_)
 
 
@@ -135,14 +139,20 @@ def _nested(con: duckdb.DuckDBPyConnection, direction: Direction, kind: str, id_
         node["began_at"] = _iso(node["began_at"])
         if relation is not None:
             node["relation"] = relation
-        following.setdefault((via_kind, via_id), {})[node["kind"], node["id"], relation] = node
-
-    def with_following(node: Json) -> Json:
-        below = following.get((node["kind"], node["id"]), {})
-        return node | {direction: [with_following(one) for one in below.values()]}
+        following.setdefault((via_kind, via_id), {})[node["kind"], node["id"], relation] = node | {direction: []}
 
     [root] = following[None, None].values()
-    return with_following(root)
+    open_, told = deque([root]), {(kind, id_)}
+    while open_:  # the nearest first, so that what is told of once is told of where the way to it is shortest
+        node = open_.popleft()
+        node[direction] = list(following.get((node["kind"], node["id"]), {}).values())
+        for one in node[direction]:
+            if (key := (one["kind"], one["id"])) not in told:
+                told.add(key)
+                open_.append(one)
+            elif key in following:
+                one["again"] = True
+    return root
 
 
 def tree(of: Json) -> Tree:
@@ -150,21 +160,37 @@ def tree(of: Json) -> Tree:
     root = Tree(Text.assemble((of["kind"], "bold"), " ", _name(of)))
     for direction, title in (("from", "made from"), ("to", "gave")):
         if of[direction]:
-            _grow(root.add(Text(title, style="green")), of[direction], direction)
+            _grow(root.add(Text(title, style="green")), of, direction)
     return root
 
 
-def _grow(branch: Tree, nodes: list[Json], direction: str) -> None:
-    shown: dict[tuple[str, str], int] = {}
-    for node in nodes:
-        alike = (node["kind"], node["relation"])
-        shown[alike] = shown.get(alike, 0) + 1
-        if shown[alike] <= MAX_ALIKE:
+def _grow(trunk: Tree, root: Json, direction: str) -> None:
+    """Add what follows; in full where it is first shown, which may be elsewhere than in the JSON: that shows all."""
+    full, open_ = {}, [root]
+    while open_:
+        node = open_.pop()
+        if node[direction]:
+            full[node["kind"], node["id"]] = node[direction]
+            open_ += node[direction]
+    told, growing = {(root["kind"], root["id"])}, deque([(trunk, root[direction])])
+    while growing:
+        branch, nodes = growing.popleft()
+        shown = Counter[tuple[str, str]]()
+        for node in nodes:
+            alike, key = (node["kind"], node["relation"]), (node["kind"], node["id"])
+            shown[alike] += 1
+            if shown[alike] > MAX_ALIKE:
+                continue
             line = Text.assemble((node["kind"], "cyan"), " ", _name(node), (f"  {node['relation']}", "dim"))
-            _grow(branch.add(line), node[direction], direction)
-    for (kind, relation), n in shown.items():
-        if n > MAX_ALIKE:
-            branch.add(Text(f"… and {n - MAX_ALIKE} more: {kind}, {relation}", style="dim"))
+            below = branch.add(line)
+            if key in full and key in told:
+                line.append("  (in full elsewhere)", "dim")
+            elif key in full:
+                told.add(key)
+                growing.append((below, full[key]))
+        for (kind, relation), n in shown.items():
+            if n > MAX_ALIKE:
+                branch.add(Text(f"… and {n - MAX_ALIKE} more: {kind}, {relation}", style="dim"))
 
 
 def _name(node: Json) -> str:

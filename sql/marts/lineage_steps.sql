@@ -216,10 +216,10 @@ found AS (
     UNION ALL
     SELECT 'model', used.model_id, 'run', used.run_uuid, 'used by'
     FROM models_used AS used
-    LEFT JOIN models_made AS made ON made.model_id = used.model_id
-    WHERE made.model_id IS NULL
-        OR (coalesce(made.started_at, TIMESTAMPTZ 'epoch'), made.run_uuid)
-            < (coalesce(used.started_at, TIMESTAMPTZ 'epoch'), used.run_uuid)
+    ANTI JOIN models_made AS made
+        ON made.model_id = used.model_id
+        AND (coalesce(made.started_at, TIMESTAMPTZ 'epoch'), made.run_uuid)
+            >= (coalesce(used.started_at, TIMESTAMPTZ 'epoch'), used.run_uuid)
     UNION ALL
     SELECT
         'run',

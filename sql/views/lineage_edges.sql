@@ -1,6 +1,6 @@
 -- One step of the lineage: the target was made from the source, or belongs to it. Between runs a step leads from the one
--- that began earlier (of two at once, by id): a run that names a later one as its parent, or uses a model of a later run or
--- of its own, does so against time, and would lead in a circle.
+-- that began earlier (of two at once, by id): a run that names a later one as its parent, or uses a model that it or a later
+-- one makes, be it once more, does so against time, and would lead in a circle.
 -- depends: lineage_steps, lineage_results
 -- unique: source_kind, source_id, target_kind, target_id, relation
 CREATE OR REPLACE VIEW main.lineage_edges AS

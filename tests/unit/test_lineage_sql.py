@@ -1,14 +1,17 @@
 """The lineage of the example stores and of a dataset: held to what the landing files hold, and walked step by step."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from alems_pipeline import build, sql_files
+from alems_pipeline.lineage import lineage, tree
 from alems_pipeline.warehouse import Warehouse
 from tests.warehouses import TRACKED_RUN
 
@@ -35,17 +38,19 @@ def steps(con: duckdb.DuckDBPyConnection) -> list[tuple[Node, Node]]:
     return [((row[0], row[1]), (row[2], row[3])) for row in rows]
 
 
-def reached(edges: list[tuple[Node, Node]], start: Node) -> dict[Node, set[int]]:
-    """Every thing that edges lead to, with the numbers of steps of the ways there."""
+def reached(edges: list[tuple[Node, Node]], start: Node) -> dict[Node, int]:
+    """Every thing that edges lead to, with the number of steps of the shortest way there."""
     following = defaultdict(list)
     for source, target in edges:
         following[source].append(target)
-    found: dict[Node, set[int]] = defaultdict(set)
-    front = {start}
-    for distance in range(20):
-        for node in front:
-            found[node].add(distance)
-        front = {target for node in front for target in following[node]}
+    found = {start: 0}
+    front = deque([start])
+    while front:
+        node = front.popleft()
+        for target in following[node]:
+            if target not in found:
+                found[target] = found[node] + 1
+                front.append(target)
     return found
 
 
@@ -69,7 +74,7 @@ def test_every_run_leads_to_exactly_the_files_that_hold_its_rows(
 
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_the_macros_walk_every_way(con: duckdb.DuckDBPyConnection, direction: str) -> None:
-    """Held to a walk in Python, from each kind of thing that there is."""
+    """Every step from what is reached, held to a walk in Python, from each kind of thing that there is."""
     edges = steps(con)
     if direction == "up":
         edges = [(target, source) for source, target in edges]
@@ -79,12 +84,14 @@ def test_the_macros_walk_every_way(con: duckdb.DuckDBPyConnection, direction: st
         "model_version", "run",
     }  # fmt: skip
     for start in starts:
-        walked: dict[Node, set[int]] = defaultdict(set)
-        for distance, kind, id_ in con.execute(
-            f"SELECT distance, kind, id FROM lineage_{direction}(?, ?)", start
-        ).fetchall():
-            walked[kind, id_].add(distance)
-        assert walked == reached(edges, start)
+        nearest = reached(edges, start)
+        walked = con.execute(
+            f"SELECT distance, via_kind, via_id, kind, id FROM lineage_{direction}(?, ?)", start
+        ).fetchall()
+        assert len(walked) == len(set(walked))
+        assert set(walked) == {(0, None, None, *start)} | {
+            (nearest[source] + 1, *source, *target) for source, target in edges if source in nearest
+        }
 
 
 def test_a_run_says_what_it_is_from(con: duckdb.DuckDBPyConnection) -> None:
@@ -120,15 +127,61 @@ def test_the_lineage_is_complete(writable: duckdb.DuckDBPyConnection) -> None:
     assert lineage_check(writable) == {}
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 4])
-def test_a_circle_is_found(writable: duckdb.DuckDBPyConnection, length: int) -> None:
-    nodes = writable.execute(f"SELECT kind, id, node FROM lineage_nodes WHERE kind = 'run' LIMIT {length}").fetchall()
-    for source, target in zip(nodes, [*nodes[1:], nodes[0]], strict=True):
-        writable.execute(
-            "INSERT INTO lineage_steps VALUES (?, ?, ?, ?, 'made', ?, ?)",
-            [*source[:2], *target[:2], source[2], target[2]],
+def add_steps(con: duckdb.DuckDBPyConnection, relation: str, nodes: list[tuple[str, str, int]]) -> None:
+    """A step from each to the next."""
+    for source, target in pairwise(nodes):
+        con.execute(
+            "INSERT INTO lineage_steps VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [*source[:2], *target[:2], relation, source[2], target[2]],
         )
+
+
+def runs(con: duckdb.DuckDBPyConnection, n: int) -> list[tuple[str, str, int]]:
+    return con.execute(
+        "SELECT kind, id, node FROM lineage_nodes WHERE kind = 'run' AND system = 'energy' ORDER BY id LIMIT ?", [n]
+    ).fetchall()
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_a_circle_is_found_and_walked_once(writable: duckdb.DuckDBPyConnection, length: int) -> None:
+    nodes = runs(writable, length)
+    add_steps(writable, "made", [*nodes, nodes[0]])
     assert lineage_check(writable) == {"something was made from itself, in a circle": length}
+    kind, id_, _ = nodes[0]
+    for direction in ("up", "down"):
+        walked = writable.execute(
+            f"SELECT distance, id FROM lineage_{direction}(?, ?) WHERE relation = 'made' ORDER BY distance", [kind, id_]
+        ).fetchall()
+        assert [distance for distance, _ in walked] == list(range(1, length + 1))
+        assert {run for _, run in walked} == {run for _, run, _ in nodes}
+    found = lineage(writable, kind, id_)
+    for _ in range(length):
+        [found] = [one for one in found["to"] if one["relation"] == "made"]
+    assert (found["id"], found["again"], found["to"]) == (id_, True, [])
+
+
+def test_what_is_reached_on_many_ways_is_told_of_once(writable: duckdb.DuckDBPyConnection) -> None:
+    """As when each of 40 generations is the parent of the next, and makes a model that the next one uses."""
+    nodes = runs(writable, 40)
+    for relation in ("parent of", "trained for"):
+        add_steps(writable, relation, nodes)
+    found = lineage(writable, *nodes[-1][:2])
+    full, again, told, level = Counter[Node](), 0, 0, [found]
+    while level:
+        full.update((one["kind"], one["id"]) for one in level if one["from"])
+        again += sum("again" in one for one in level)
+        told += len(level)
+        level = [below for one in level for below in one["from"]]
+    walked = writable.execute("SELECT kind, id FROM lineage_up(?, ?)", nodes[-1][:2]).fetchall()
+    assert told == len(walked)
+    assert set(full.values()) == {1}
+    assert again > 39
+    shown = Console(width=500)
+    with shown.capture() as capture:
+        shown.print(tree(found))
+    lines = capture.get().splitlines()
+    assert len(lines) < len(walked) + 100
+    assert sum("in full elsewhere" in line and line.count("trained for") == 1 for line in lines) == 39
 
 
 def test_what_is_missing_is_found(writable: duckdb.DuckDBPyConnection) -> None:

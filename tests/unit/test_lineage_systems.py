@@ -74,7 +74,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         STORE | used | {"source_id": CHILD, "destination_id": "m-1"},  # its own
         STORE | used | {"source_id": PARENT, "destination_id": "m-1"},  # that of a later one
         STORE | used | {"source_id": LATER, "destination_id": "m-1"},
+        STORE | models | {"source_id": PARENT, "destination_id": "m-2"},
+        STORE | used | {"source_id": CHILD, "destination_id": "m-2"},  # its child makes it again
     )
+    drop(home, "mlflow_inputs", LAB | models | {"source_id": ELSEWHERE, "destination_id": "m-2"})
     drop(home, "mlflow_registered_models", STORE | {"name": "grape"})
     version = {"name": "grape", "version": 1, "run_id": CHILD, "source": "models:/m-1"}
     drop(home, "mlflow_model_versions", STORE | version)
@@ -144,7 +147,7 @@ def test_versions_of_another_store_stand_behind_its_name(con: duckdb.DuckDBPyCon
 
 
 def test_runs_that_name_each_other_against_time_make_no_circle(con: duckdb.DuckDBPyConnection) -> None:
-    """A run is no parent of itself or of an earlier one, and uses no model of its own or of a later one."""
+    """A run is no parent of itself or of an earlier one, and uses no model that it or a later one made."""
     rows = con.execute(
         "SELECT source_id, target_id FROM lineage_edges WHERE source_kind IN ('run', 'model') AND target_kind = 'run'"
     ).fetchall()
