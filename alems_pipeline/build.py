@@ -23,8 +23,8 @@ _PACKAGE: Final = Path(__file__).resolve().parent
 _COLLECTORS: Final = _PACKAGE.parent / "collectors"
 
 _DAY_MODULES: Final = (
-    "ids", "insert", "landing", "rules", "usage_rules", "condition_rules", "tracking_rules", "stage", "samples",
-    "energy_samples", "unwrap", "lake_files", "lake", "subjects",
+    "ids", "insert", "landing", "rules", "usage_rules", "condition_rules", "tracking_rules", "inference_rules", "stage",
+    "samples", "energy_samples", "unwrap", "lake_files", "lake", "subjects",
 )  # fmt: skip
 
 DAY_CODE: Final = sql_files.code_hash(

@@ -1,5 +1,6 @@
 """Files of sql/: each keeps to the form, reads what its header says, and makes what its name says."""
 
+import ast
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from alems_pipeline import sql_files
+from alems_pipeline import build, sql_files
 
 LAYERS_WITH_DEPENDS = ("day", "core", "marts", "views", "checks")
 ALL_FILES = [file for layer in LAYERS_WITH_DEPENDS for file in sql_files.layer_files(layer)]
@@ -61,8 +62,9 @@ def test_a_file_that_breaks_the_form_is_named(tmp_path: Path, name: str, text: s
 @pytest.mark.parametrize("file", ALL_FILES, ids=lambda file: f"{file.layer}/{file.name}")
 def test_header_names_exactly_the_tables_that_the_text_reads(file: sql_files.SqlFile) -> None:
     code = re.sub(r"--.*", "", file.text)
-    # Tables are always written schema.table; a bare name is a CTE or a view of the day's samples.
-    read = set(re.findall(r"(?<!DELETE )(?<!DISTINCT )\b(?:FROM|JOIN)\s+(\w+\.\w+)", code))
+    # Tables are always written schema.table; a bare name is a CTE or a view of the day's samples, and so is one that
+    # reads what it has found so far.
+    read = set(re.findall(r"(?<!DELETE )(?<!DISTINCT )\b(?:FROM|JOIN)\s+(?!recurring\.)(\w+\.\w+)", code))
     declared = {sql_files.qualified(name) for name in file.depends}
     if file.made_by:
         assert file.depends, "what Python reads stands in the header alone"
@@ -99,3 +101,38 @@ def test_order_follows_what_files_read() -> None:
         for file in sql_files.layer_files(layer):
             assert {sql_files.qualified(d) for d in file.depends} & names <= seen
             seen.add(file.qualified_name)
+
+
+def imported(module: str) -> set[str]:
+    """The modules of alems_pipeline that one of them imports, as `stage` or `keys.names`."""
+    package = Path(build.__file__).parent
+    path = package.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    names = {name.removeprefix("alems_pipeline.") for name in found if name.startswith("alems_pipeline.")}
+    return {name for name in names if (package / f"{name.replace('.', '/')}.py").exists()}
+
+
+@pytest.mark.parametrize(
+    ("listed", "known"),
+    [
+        # The warehouse says where files lie and how one is opened.
+        (build._DAY_MODULES, {"warehouse"}),
+        # What a change of the days' code makes anew are the days, and the tables after them.
+        (build._TABLE_MODULES, {"warehouse", *build._DAY_MODULES}),
+    ],
+)
+def test_code_whose_change_makes_anew_is_all_there(listed: tuple[str, ...], known: set[str]) -> None:
+    """A module that a listed one imports is listed too: a changed rule must reach what it was applied to."""
+    packages = ("keys.", "benchmarks.")  # of these every module counts
+    needed, open_ = set(listed), list(listed)
+    while open_:
+        new = imported(open_.pop()) - needed - known
+        needed |= new
+        open_ += new
+    assert {name for name in needed if not name.startswith(packages)} == set(listed)
