@@ -54,7 +54,8 @@ class Owner:
     table: str
     key: str
     time: str  # column with its start, epoch ms: it lands on that day
-    counted: Mapping[str, str]  # table that it owns, whose rows never change -> SQL of a sign beside their number
+    # table that it owns, whose rows never change -> columns whose greatest values are a sign beside the rows' number
+    counted: Mapping[str, tuple[str, ...]]
     compared: tuple[str, ...]  # tables that it owns, whose values may change: they are compared
 
     @property
@@ -66,14 +67,14 @@ RUNS: Final = Owner(
     table="runs",
     key="run_uuid",
     time="start_time",
-    counted={"metrics": "''", "latest_metrics": "max(timestamp) || '/' || max(step)", "params": "''"},
+    counted={"metrics": (), "latest_metrics": ("timestamp", "step"), "params": ()},
     compared=("tags",),
 )
 TRACES: Final = Owner(
     table="trace_info",
     key="request_id",
     time="timestamp_ms",
-    counted={"trace_request_metadata": "''"},
+    counted={"trace_request_metadata": ()},
     compared=("trace_tags",),
 )
 OWNERS: Final = (RUNS, TRACES)
@@ -217,7 +218,8 @@ class _Import:
         keys = dataset.key[1:]
         selected = self._selected(table)
         rows = {
-            row_key([row[key] for key in keys]): row for row in self.database.rows(selected, f"FROM {quoted(table)}")
+            row_key([row.get(key) for key in keys]): row
+            for row in self.database.rows(selected, f"FROM {quoted(table)}")
         }
         hashes = {key: row_hash(row) for key, row in rows.items()}
         old = self.old.records.get(table, {})
@@ -270,10 +272,12 @@ class _Import:
         rows = self.database.rows(self._selected(owner.table), f"FROM {quoted(owner.table)}")
         parts: dict[str, list[Any]] = {row[owner.key]: [row_hash(row)] for row in rows}
         weights = dict.fromkeys(parts, 1)
-        for table, sql in owner.counted.items():
+        for table, columns in owner.counted.items():
             if table in self.columns:
                 if table == "metrics" and "latest_metrics" not in self.columns:
-                    sql = "max(timestamp)"
+                    columns = ("timestamp",)
+                greatest = [f"max({quoted(name)})" for name in columns if name in self.columns[table]]
+                sql = " || '/' || ".join(greatest) or "''"
                 selected = {"id": (owner.key, T), "n": ("count(*)", I), "sign": (sql, T)}
                 for row in self.database.rows(selected, f"FROM {quoted(table)} GROUP BY {owner.key}"):
                     if row["id"] in parts:
@@ -282,7 +286,7 @@ class _Import:
         for table in owner.compared:
             if table in self.columns:
                 sums = dict.fromkeys(parts, 0)
-                selected = {"id": (owner.key, T), "key": (quoted("key"), T), "value": ("value", T)}
+                selected = {"id": (owner.key, T), "key": (quoted("key"), T), "value": (self._sql(table, "value"), T)}
                 for batch in self.database.batches(selected, f"FROM {quoted(table)}"):
                     for id_, key, value in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                         if id_ in sums:
@@ -295,7 +299,8 @@ class _Import:
         """What the owners own first, then they themselves: a record stands for all that it owns."""
         where = "" if whole else f" WHERE {owner.key} IN ({texts(ids)})"
         times = self.database.rows(
-            {"id": (owner.key, T), "time": (owner.time, I)}, f"FROM {quoted(owner.table)}{where}"
+            {"id": (owner.key, T), "time": (self._sql(owner.table, owner.time), I)},
+            f"FROM {quoted(owner.table)}{where}",
         )
         wanted = set(ids)
         days = _Days({row["id"]: self._day(row["time"]) for row in times if row["id"] in wanted})
@@ -327,6 +332,10 @@ class _Import:
         }
         others = [name for name in present if name not in dataset.column_names and not NEVER_READ.search(name)]
         return selected | ({EXTRA.name: (self.database.json_object(others), T)} if others else {})
+
+    def _sql(self, table: str, column: str) -> str:
+        """A column that the store may lack."""
+        return quoted(column) if column in self.columns[table] else "NULL"
 
     def _day(self, time_ms: int | None) -> dt.date:
         """The UTC day of a time; one that cannot be lands on the first day that there is."""
