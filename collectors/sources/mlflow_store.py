@@ -126,7 +126,7 @@ class _State:
     """What has been read of one store, so that only what has changed since is read again."""
 
     store: str  # schema that it goes to
-    label: str  # its URL without user and password
+    label: str  # its URL without user and password; empty where that is not known
     # table of what owns rows (runs, trace_info) -> its id -> sign of it and all that it owns
     owners: dict[str, dict[str, str]] = field(default_factory=dict)
     # any other table -> key -> hash of the row
@@ -150,7 +150,7 @@ class _Import:
         self.label, self.store = label, store
         self.state_path = state_path(landing, store)
         self.now = dt.datetime.now(dt.UTC)
-        self.old = self._state_that_holds() or _State(store, label, whole_since=self.now.isoformat())
+        self.old = self._state_that_holds() or _State(store, label="", whole_since=self.now.isoformat())
         self.state = replace(self.old, label=label, owners=dict(self.old.owners), records=dict(self.old.records))
         self.state.newest_import = max(map(_uuid_of, self._import_files()), default="")
         self.writer = DayWriter(landing, socket.gethostname(), PRODUCER)
@@ -198,16 +198,42 @@ class _Import:
         self._keep()
 
     def _refuse_another_store(self) -> None:
-        """Two stores under one name would be mixed up: their experiments have the same numbers."""
-        if self.old.label == self.label or not self.old.owners.get("runs"):
+        """Two stores under one name would be mixed up: their experiments have the same numbers.
+
+        A store that shares no run with what was imported may still be the same one, emptied since. Its experiment 0,
+        which MLflow makes first, says so; where no time of that is known, its URL.
+        """
+        known = set(self.old.owners.get("runs", ())) or {row["run_uuid"] for row in self._landed(RUNS.table)}
+        if not known:
             return
         with self.database.snapshot():
             present = {row["run_uuid"] for row in self.database.rows({"run_uuid": ("run_uuid", T)}, "FROM runs")}
-        if present.isdisjoint(self.old.owners["runs"]):
+            created = self._created()
+        if not present.isdisjoint(known):
+            return
+        is_same_url = self.old.label == self.label
+        first = [row for row in self._landed("experiments") if row["experiment_id"] == 0 and row["recorded_at"]]
+        before = max(first, key=lambda row: row["recorded_at"], default={}).get("creation_time")
+        is_same_store = is_same_url if created is None or before is None else created == before
+        if not is_same_store:
+            other = "another store" if is_same_url or not self.old.label else self.old.label
             raise OtherStore(
-                f"{self.label}: under the name {self.store}, {self.old.label} was imported, and the two share no run; "
+                f"{self.label}: under the name {self.store}, {other} was imported, and the two share no run; "
                 "give this store a --name of its own"
             )
+
+    def _created(self) -> int | None:
+        """When the store's experiment 0 was made, epoch ms."""
+        selected = {"time": (self._sql("experiments", "creation_time"), I)}
+        rows = self.database.rows(selected, "FROM experiments WHERE experiment_id = 0")
+        return next((row["time"] for row in rows), None)
+
+    def _landed(self, table: str) -> list[dict[str, Any]]:
+        """Key, time of reading and, where it has one, time of creation of each row of this store that has landed."""
+        dataset = TABLES[table]
+        names = [name for name in (*dataset.key, RECORDED_AT.name, "creation_time") if name in dataset.column_names]
+        paths = self.landing.glob(f"{dataset.name}/date=*/*.parquet")
+        return [row for path in paths for row in _rows_of(path, names) if row[STORE.name] == self.store]
 
     # Tables whose rows are compared one by one
 
@@ -398,11 +424,17 @@ def _uuid_of(path: Path) -> str:
 
 
 def _stores_of(path: Path) -> set[str]:
-    """The stores that a file of IMPORTS is about; none where it is damaged: the pipeline quarantines it."""
+    """The stores that a landing file is about."""
+    return {row[STORE.name] for row in _rows_of(path, [STORE.name])}
+
+
+def _rows_of(path: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Columns of a landing file; nothing where it is damaged: the pipeline quarantines it."""
     try:
-        return set(pq.ParquetFile(path).read([STORE.name]).column(STORE.name).to_pylist())
+        rows: list[dict[str, Any]] = pq.ParquetFile(path).read(names).to_pylist()
     except (OSError, pa.ArrowException):
-        return set()
+        return []
+    return rows if rows and set(names) <= rows[0].keys() else []
 
 
 def row_key(values: Sequence[Any]) -> str:
