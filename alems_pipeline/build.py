@@ -42,14 +42,14 @@ _TABLE_MODULES: Final = (
 )  # fmt: skip
 
 TABLE_CODE: Final = sql_files.code_hash(
-    *(SQL_ROOT / layer for layer in ("ddl", "registry", "core", "marts", "computed", "views", "checks")),
+    *(SQL_ROOT / layer for layer in ("ddl", "registry", "tracked", "core", "marts", "computed", "views", "checks")),
     *(_PACKAGE / f"{name}.py" for name in _TABLE_MODULES),
     *sorted((_PACKAGE / "keys").glob("*.py")),
     *sorted((_PACKAGE / "benchmarks").glob("*.py")),
 )
 """Version of the code that makes the tables; a publication made by another version is made again."""
 
-CORE_CODE: Final = sql_files.code_hash(SQL_ROOT / "ddl", SQL_ROOT / "registry", SQL_ROOT / "core")
+CORE_CODE: Final = sql_files.code_hash(*(SQL_ROOT / layer for layer in ("ddl", "registry", "tracked", "core")))
 """Version of the SQL that tables which are kept from run to run are made by."""
 
 STORE_KINDS: Final = {kind.schema: kind for kind in (CONDITIONS, TRACKING)}

@@ -1,7 +1,8 @@
 """The data dictionary, made from what the code itself obeys: the landing contract and the files of sql/."""
 
-from alems_pipeline import sql_files
+from alems_pipeline import sql_files, tracked
 from collectors.contract import DATASETS
+from collectors.contract_tracking import TABLES
 
 LAYER_TITLES = {
     "ddl": "The pipeline's books (schema `ops`)",
@@ -32,6 +33,16 @@ def markdown() -> str:
                 lines += ["| column | meaning |", "|---|---|"]
                 lines += [f"| {name} | {_cell(doc)} |" for name, doc in file.column_docs.items()]
                 lines.append("")
+    lines += [
+        f"## Stores of experiment tracking together (schema `{tracked.SCHEMA}`)",
+        "",
+        "Views that say which landed rows count (`sql/tracked`). Their columns are those of `landing/mlflow_<name>`.",
+        f"Of {' and '.join(f'`{name}`' for name in tracked.KEPT)}, also `removed_at`, when one was found to be gone.",
+        "",
+    ]
+    lines += ["| view | a row is |", "|---|---|"]
+    lines += [f"| {tracked.SCHEMA}.{name} | {_cell(tracked.meaning(dataset))} |" for name, dataset in TABLES.items()]
+    lines.append("")
     lines += ["## Landing", "", "What a collector may drop; the records among them stand in `stage.<dataset>` too.", ""]
     for dataset in DATASETS.values():
         lines += [f"### landing/{dataset.name}", "", f"{dataset.doc} Key: {', '.join(dataset.key)}.", ""]

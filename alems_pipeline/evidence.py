@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import duckdb
 
-from alems_pipeline import build, sql_files
+from alems_pipeline import build, sql_files, tracked
 from alems_pipeline.sql_files import SQL_ROOT, SqlFile
 from alems_pipeline.warehouse import Warehouse
 from collectors.contract import CONTRACT_VERSION
@@ -280,6 +280,8 @@ def _sources(named: Runs) -> dict[str, str]:
     for name in {name for file in files for name in file.made_by if name.startswith("sql/registry/")}:
         sources[name] = (SQL_ROOT.parent / name).read_text()
     paths = [*(file.path for file in files), *sorted((SQL_ROOT / "ddl").glob("*.sql"))]
+    if any(name.startswith(f"{tracked.SCHEMA}.") for file in files for name in file.depends):
+        paths += sorted(tracked.TEMPLATES.glob("*.sql"))
     for path in paths:
         text = path.read_text()
         sources[f"sql/{path.parent.name}/{path.name}"] = text

@@ -218,9 +218,10 @@ def test_runs_of_every_system_have_evidence(home: Path, con: duckdb.DuckDBPyConn
     assert [row["run_uuid"] for row in figures["mlflow.runs"]] == [PARENT]
     assert [row["float_value"] for row in figures["rcdb.conditions"]] == [1.5]
     assert len(figures["inference.benchmark_results"]) == 1
-    assert {"sql/core/mlflow.latest_metrics.sql", "sql/core/benchmark_results.sql", "sql/registry/models.csv"} <= set(
-        names
-    )
+    assert {
+        "sql/core/mlflow.latest_metrics.sql", "sql/tracked/records.sql", "sql/tracked/owned.sql",
+        "sql/core/benchmark_results.sql", "sql/registry/models.csv",
+    } <= set(names)  # fmt: skip
     assert not [path for path in paths if path.startswith("energy_samples")]
     verdict = verify(tmp_path / "all.zip")
     assert (verdict.damage, verdict.differences, len(verdict.runs)) == ([], [], 4)
