@@ -60,7 +60,7 @@ RCDB_CONDITION_TYPES = Dataset(
     "rcdb_condition_types",
     "record",
     "A condition type: of an RCDB store, or declared by hand.",
-    ("schema_name", "source_system", "type_id", "name", "value_type"),
+    ("schema_name", "source_system", "type_id", "name", "value_type", "recorded_at"),
     (
         SCHEMA_NAME,
         SOURCE_SYSTEM,
@@ -71,7 +71,6 @@ RCDB_CONDITION_TYPES = Dataset(
         optional("description", T, "What it means"),
         optional("created", TS, "When it was created"),
     ),
-    newest_wins=True,
 )
 
 RCDB_CONDITIONS = Dataset(
@@ -166,6 +165,7 @@ RCDB_RUN_PERIODS = Dataset(
         required("run_max", I, "Last run"),
         optional("start_date", D, "First day"),
         optional("end_date", D, "Last day"),
+        optional("is_deleted", B, "Of older drops: whether the store had it no more; now rcdb_removed says so"),
     ),
     newest_wins=True,
 )

@@ -35,17 +35,30 @@ class LandedRun:
 
 def known_types(landing: Path, schema: str) -> dict[str, str]:
     """Name -> value type: as a store has it, else as it was declared first."""
-    columns = ["source_system", "type_id", "name", "value_type", "recorded_at"]
-    landed = _landed(landing, contract.RCDB_CONDITION_TYPES, columns, pc.field("schema_name") == schema)
-    rows = _left(landing, schema, "condition_types", {"row_id": "type_id"}, landed)
-    # What counts comes last: a store's types, of each the newest record; else the oldest declaration.
-    rows.sort(key=_precedence)
+    rows = _left(landing, schema, "condition_types", {"row_id": "type_id"}, _types(landing, schema))
     return {row["name"]: row["value_type"] for row in rows}
 
 
-def _precedence(row: Mapping[str, Any]) -> tuple[bool, float]:
-    from_store, at = row["source_system"] == contract.STORE_SOURCE, row["recorded_at"].timestamp()
-    return (from_store, at if from_store else -at)
+def used_type(landing: Path, schema: str, name: str) -> str | None:
+    """Value type of a name that measured programs used, as its values here imply it; None where none did."""
+    if schema != "rcdb":
+        return None
+    columns = ["run_key", "value_type", "recorded_at"]
+    rows = _landed(landing, RUN_CONDITIONS, columns, pc.field("name") == name)
+    rows.sort(key=lambda row: row["recorded_at"])
+    newest = {row["run_key"]: (row["recorded_at"], row["value_type"]) for row in rows}.values()
+    kinds = [value_type for _, value_type in sorted(newest)]
+    return "float" if kinds[:1] == ["int"] and "float" in kinds else next(iter(kinds), None)
+
+
+def _types(landing: Path, schema: str) -> list[dict[str, Any]]:
+    """Types as they were declared, the oldest declaration last; then a store's, of each the newest record."""
+    columns = ["source_system", "type_id", "name", "value_type", "recorded_at"]
+    rows = _landed(landing, contract.RCDB_CONDITION_TYPES, columns, pc.field("schema_name") == schema)
+    rows.sort(key=lambda row: row["recorded_at"])
+    declared = [row for row in rows if row["source_system"] != contract.STORE_SOURCE]
+    of_store = {row["type_id"]: row for row in rows if row["source_system"] == contract.STORE_SOURCE}
+    return [*reversed(declared), *of_store.values()]
 
 
 def find_run(landing: Path, schema: str, number: int) -> LandedRun | None:
@@ -74,10 +87,8 @@ def held_value(landing: Path, schema: str, run: LandedRun, name: str, column: st
     of_schema, of_run = pc.field("schema_name") == schema, pc.field("run_number") == run.number
     by_name = pc.field("name") == name
     found = _landed(landing, contract.WRITTEN_CONDITIONS, [column, "recorded_at"], of_schema & of_run & by_name)
-    of_store = of_schema & by_name & (pc.field("source_system") == contract.STORE_SOURCE)
-    type_ids = sorted(
-        {row["type_id"] for row in _landed(landing, contract.RCDB_CONDITION_TYPES, ["type_id"], of_store)}
-    )
+    of_store = [row for row in _types(landing, schema) if row["source_system"] == contract.STORE_SOURCE]
+    type_ids = [row["type_id"] for row in of_store if row["name"] == name]
     if type_ids:
         found += _of_store(landing, schema, column, of_run & pc.field("condition_type_id").isin(type_ids))
     if run.run_key is not None:

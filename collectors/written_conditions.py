@@ -19,7 +19,7 @@ from collectors.contract_conditions import VALUE_COLUMNS, VALUE_TYPES, in_querie
 from collectors.dataset import Dataset
 from collectors.drop import drop_rows
 from collectors.ids import stable_id
-from collectors.landed_conditions import LandedRun, Value, find_run, held_value, known_types
+from collectors.landed_conditions import LandedRun, Value, find_run, held_value, known_types, used_type
 from collectors.sources.rcdb_store import DEFAULT_SCHEMA, content_sha256
 from collectors.sources.rcdb_values import Zone
 
@@ -149,7 +149,7 @@ def write_condition(
     Raises BadCondition, UnknownZone, DropFailed.
     """
     run = _run(landing, schema, run_number, elsewhere)
-    value_type = known_types(landing, schema).get(name)
+    value_type = known_types(landing, schema).get(name) or used_type(landing, schema, name)
     if value_type is None:
         raise BadCondition(f"{name}: no condition type has this name; `alems-collect condition-type {name} TYPE` first")
     value = read_value(text, value_type, zone)

@@ -1,6 +1,6 @@
 -- All conditions of one run, with what they were before: run_number=51269
 SELECT
-    types.name,
+    coalesce(types.name, held.name) AS name,
     types.value_type,
     coalesce(
         text_value, int_value::VARCHAR, float_value::VARCHAR, bool_value::VARCHAR, time_value::VARCHAR
@@ -9,10 +9,10 @@ SELECT
     loaded_at AS held_until,
     coalesce(reason, 'current') AS state
 FROM (
-    SELECT * FROM rcdb.conditions
+    SELECT *, NULL AS name FROM rcdb.conditions
     UNION ALL BY NAME
     SELECT * FROM rcdb.condition_history
 ) AS held
-JOIN rcdb.condition_types AS types ON types.id = held.condition_type_id
+LEFT JOIN rcdb.condition_types AS types ON types.id = held.condition_type_id
 WHERE held.run_number = $run_number
-ORDER BY types.name, loaded_at NULLS LAST;
+ORDER BY name, loaded_at NULLS LAST;

@@ -2,7 +2,8 @@
 -- depends: rcdb.condition_statements
 CREATE OR REPLACE TABLE rcdb.condition_history (
     run_number BIGINT NOT NULL, -- run
-    condition_type_id BIGINT NOT NULL, -- condition type
+    name VARCHAR NOT NULL, -- name of the condition; what its store called it last, where the value is of the store
+    condition_type_id BIGINT, -- condition type; NULL where none has this name now
     text_value VARCHAR, -- value of a string, json or blob
     int_value BIGINT, -- value of an int
     float_value DOUBLE, -- value of a float
@@ -16,6 +17,7 @@ CREATE OR REPLACE TABLE rcdb.condition_history (
 INSERT INTO rcdb.condition_history BY NAME
 SELECT
     run_number,
+    name,
     condition_type_id,
     text_value, int_value, float_value, bool_value, time_value,
     created,
@@ -23,4 +25,4 @@ SELECT
     outcome AS reason
 FROM rcdb.condition_statements
 WHERE outcome IN ('replaced', 'removed', 'duplicate')
-ORDER BY run_number, condition_type_id, recorded_at, condition_id;
+ORDER BY run_number, name, recorded_at, condition_id;

@@ -6,6 +6,7 @@ CREATE OR REPLACE TABLE rcdb.condition_statements (
     name VARCHAR NOT NULL, -- name of the condition
     condition_type_id BIGINT, -- condition type; NULL where none has this name
     source VARCHAR NOT NULL, -- who said it: store, hand or program
+    store_type_id BIGINT, -- the type's id in the store, which may have given it to another type since
     condition_id BIGINT, -- the row's id in the store
     text_value VARCHAR, -- value of a string, json or blob
     int_value BIGINT, -- value of an int
@@ -20,16 +21,16 @@ CREATE OR REPLACE TABLE rcdb.condition_statements (
 );
 
 INSERT INTO rcdb.condition_statements BY NAME
-WITH RECURSIVE store_types AS (
-    SELECT
-        landed.type_id,
-        landed.name,
-        types.id AS condition_type_id,
-        landed.value_type = types.value_type AS has_its_type
+WITH RECURSIVE all_types AS (
+    SELECT landed.*, types.id AS condition_type_id, landed.value_type = types.value_type AS has_its_type
     FROM stage.rcdb_condition_types AS landed
     LEFT JOIN rcdb.condition_types AS types ON types.name = landed.name
     WHERE landed.schema_name = {store} AND landed.source_system = 'rcdb'
-    QUALIFY row_number() OVER (PARTITION BY landed.type_id ORDER BY landed.recorded_at DESC, landed.landing_date DESC) = 1
+),
+store_types AS (
+    SELECT type_id, name, condition_type_id, has_its_type
+    FROM all_types
+    QUALIFY row_number() OVER (PARTITION BY type_id ORDER BY recorded_at DESC, landing_date DESC) = 1
 ),
 imported AS NOT MATERIALIZED (
     SELECT conditions.*, store_types.name, store_types.condition_type_id AS type_here, store_types.has_its_type
@@ -80,7 +81,7 @@ contested AS (
         AND removed.run_number = imported.run_number
         AND removed.condition_type_id = imported.condition_type_id
 ),
--- Of the versions of a store's row, those that say something new; and when it was found to be gone.
+-- The versions of a store's row, and when it was found to be gone.
 versions AS (
     SELECT
         imported.*,
@@ -102,43 +103,74 @@ versions AS (
         ORDER BY imported.recorded_at
     )
 ),
+-- Those that say something new.
+news AS (
+    SELECT
+        versions.*,
+        lead(recorded_at) OVER (
+            PARTITION BY condition_id, run_number, type_here, removed_at
+            ORDER BY recorded_at
+        ) AS next_version_at,
+        coalesce(next_version_at, removed_at) AS ended_at
+    FROM versions
+    WHERE NOT is_repeat
+),
+-- A store may rename a type, or give the id of one that was deleted to another. What holds goes by the name that its type
+-- has now; what ended, by the name that its type had until then: where that is another name, it is gone from this one.
+named AS (
+    SELECT
+        * REPLACE (
+            CASE WHEN is_gone THEN name_then ELSE name END AS name,
+            CASE WHEN is_gone THEN ended_at END AS removed_at
+        ),
+        CASE WHEN is_gone THEN type_then ELSE type_here END AS type_said
+    FROM (
+        SELECT
+            news.*,
+            until_then.name AS name_then,
+            until_then.condition_type_id AS type_then,
+            news.removed_at IS NOT NULL
+            OR (news.ended_at IS NOT NULL AND until_then.name IS DISTINCT FROM news.name) AS is_gone
+        FROM news
+        ASOF LEFT JOIN all_types AS until_then
+            ON until_then.type_id = news.condition_type_id
+            AND until_then.recorded_at < news.ended_at
+    )
+),
 -- A store may have several rows of one run and type: the one written last counts.
 winners AS (
     SELECT run_number, type_here, arg_max(condition_id, (coalesce(created, '-infinity'), condition_id)) AS condition_id
-    FROM versions
+    FROM named
     WHERE removed_at IS NULL
     GROUP BY run_number, type_here
 ),
 by_store AS (
     SELECT
-        versions.run_number,
-        coalesce(versions.name, 'type ' || versions.condition_type_id) AS name,
-        CASE WHEN versions.removed_at IS NULL THEN versions.type_here ELSE versions.condition_type_id END AS condition_type_id,
+        named.run_number,
+        coalesce(named.name, 'type ' || named.condition_type_id) AS name,
+        named.type_said AS condition_type_id,
         'store' AS source,
-        versions.condition_id,
-        versions.text_value, versions.int_value, versions.float_value, versions.bool_value, versions.time_value,
-        versions.created,
-        versions.recorded_at,
+        named.condition_type_id AS store_type_id,
+        named.condition_id,
+        named.text_value, named.int_value, named.float_value, named.bool_value, named.time_value,
+        named.created,
+        named.recorded_at,
         TRUE AS replaces,
-        coalesce(versions.condition_id <> winners.condition_id, FALSE) AS is_duplicate,
-        versions.removed_at,
-        lead(versions.recorded_at) OVER (
-            PARTITION BY versions.condition_id, versions.run_number, versions.type_here, versions.removed_at
-            ORDER BY versions.recorded_at
-        ) AS next_version_at,
+        coalesce(named.condition_id <> winners.condition_id, FALSE) AS is_duplicate,
+        named.removed_at,
+        named.next_version_at,
         -- A row that never had a value takes the place of none.
-        NOT versions.is_first AS may_clear,
+        NOT named.is_first AS may_clear,
         CASE
-            WHEN versions.type_here IS NULL
-                THEN 'its condition type was not taken; see what was quarantined of rcdb_condition_types'
-            WHEN NOT versions.has_its_type
+            WHEN named.type_here IS NULL
+                THEN 'the store removed its condition type, or it was not taken; see what was quarantined of rcdb_condition_types'
+            WHEN NOT named.has_its_type
                 THEN 'the store has two types of this name, and this one is of another value type; rename it there'
         END AS problem
-    FROM versions
+    FROM named
     LEFT JOIN winners
-        ON winners.run_number = versions.run_number
-        AND winners.type_here IS NOT DISTINCT FROM versions.type_here
-    WHERE NOT versions.is_repeat
+        ON winners.run_number = named.run_number
+        AND winners.type_here IS NOT DISTINCT FROM named.type_here
 ),
 -- A value as the condition's type has it; NULL where that would lose anything.
 fitted AS (
@@ -147,6 +179,7 @@ fitted AS (
         said.name,
         types.id AS condition_type_id,
         said.source,
+        NULL::BIGINT AS store_type_id,
         NULL::BIGINT AS condition_id,
         CASE
             WHEN types.value_type IN ('string', 'blob') THEN said.text_value
@@ -202,7 +235,7 @@ weighed AS (
                 WHEN statements.removed_at IS NOT NULL
                     THEN NULL
                 WHEN runs.number IS NULL
-                    THEN 'no run has this number; it is taken as soon as the run lands'
+                    THEN 'no run has this number: it has not landed yet, or its store removed it; taken as soon as the run lands'
                 ELSE statements.problem
             END AS problem
         ),
@@ -288,7 +321,7 @@ results AS (
     WHERE problem IS NOT NULL OR is_duplicate OR removed_at IS NOT NULL
 )
 SELECT
-    run_number, name, condition_type_id, source, condition_id,
+    run_number, name, condition_type_id, source, store_type_id, condition_id,
     text_value, int_value, float_value, bool_value, time_value,
     created, recorded_at, outcome, replaced_at, problem AS reason
 FROM results

@@ -25,7 +25,7 @@ FROM stage.rcdb_conditions AS imported
 SEMI JOIN rcdb.condition_types AS types ON types.id = imported.condition_type_id
 ANTI JOIN rcdb.condition_statements AS weighed
     ON weighed.run_number = imported.run_number
-    AND weighed.condition_type_id = imported.condition_type_id
+    AND weighed.store_type_id = imported.condition_type_id
 WHERE imported.schema_name = {store}
 UNION ALL BY NAME
 SELECT

@@ -19,5 +19,7 @@ ANTI JOIN stage.rcdb_removed AS removed
     AND removed.row_id = landed.period_id
     AND removed.recorded_at > landed.recorded_at
 WHERE landed.schema_name = {store}
-QUALIFY row_number() OVER (PARTITION BY period_id ORDER BY recorded_at DESC, landing_date DESC) = 1
+QUALIFY
+    row_number() OVER (PARTITION BY period_id ORDER BY recorded_at DESC, landing_date DESC) = 1
+    AND NOT coalesce(is_deleted, FALSE)
 ORDER BY id;

@@ -78,7 +78,8 @@ def make(con: duckdb.DuckDBPyConnection, runs: list[int], **landed: list[Row]) -
     )
     landed["rcdb_runs"] = [{"number": run, "recorded_at": START} for run in runs]
     for name in (
-        "rcdb_condition_types", "rcdb_runs", "rcdb_conditions", "rcdb_removed", "written_conditions", "run_conditions"
+        "rcdb_condition_types", "rcdb_runs", "rcdb_conditions", "rcdb_removed", "rcdb_run_periods",
+        "written_conditions", "run_conditions",
     ):  # fmt: skip
         con.execute(f"DELETE FROM stage.{name}")
         schema = {"run_id": pl.Int64} | dict(pl.DataFrame(DATASETS[name].schema.empty_table()).schema)
@@ -206,8 +207,16 @@ def test_a_condition_of_no_run_waits_for_it(con: duckdb.DuckDBPyConnection) -> N
     rows = {"rcdb_condition_types": [store_type(1, "n", "int")], "rcdb_conditions": [imported(1, 9, 1, 0, int_value=1)]}
     make(con, [7], **rows)
     assert values(con) == {} and "no run has this number" in reason(con)
+    assert "or its store removed it" in reason(con)
     make(con, [7, 9], **rows)
     assert values(con) == {(9, "n"): 1} and outcomes(con) == []
+
+
+def test_a_type_that_the_store_removed_is_named_as_possible_reason(con: duckdb.DuckDBPyConnection) -> None:
+    make(con, [7], rcdb_condition_types=[store_type(1, "n", "int")],
+         rcdb_conditions=[imported(1, 7, 1, 0, int_value=1)],
+         rcdb_removed=[{"table_name": "condition_types", "row_id": 1, "recorded_at": at(5)}])  # fmt: skip
+    assert values(con) == {} and "the store removed its condition type, or it was not taken" in reason(con)
 
 
 def test_what_the_store_removed_is_no_value_any_more(con: duckdb.DuckDBPyConnection) -> None:
@@ -241,6 +250,67 @@ def test_an_id_that_the_store_gave_again_is_another_row(con: duckdb.DuckDBPyConn
          rcdb_conditions=[imported(1, 7, 1, 0, int_value=1), imported(1, 8, 1, 10, int_value=2)],
          rcdb_removed=[removed(1, 7, 1, 10)])  # fmt: skip
     assert values(con) == {(8, "n"): 2}
+
+
+HISTORY = """
+    SELECT name, condition_type_id, text_value, int_value, loaded_at, reason
+    FROM rcdb.condition_history
+    ORDER BY loaded_at, name
+"""
+
+
+@pytest.mark.parametrize("is_seen_between", [True, False])
+def test_a_type_id_that_the_store_gave_again_is_another_condition(
+    con: duckdb.DuckDBPyConnection, is_seen_between: bool
+) -> None:
+    """SQLite gives the ids of rows that were deleted to the next ones, of types and of conditions."""
+    gone_at = 10 if is_seen_between else 20
+    type_gone = [{"table_name": "condition_types", "row_id": 2, "recorded_at": at(10)}] if is_seen_between else []
+    types = [store_type(1, "n", "int"), store_type(2, "b", "string"), store_type(1, "n", "int", 10)]
+    make(con, [7, 8], rcdb_condition_types=[*types, store_type(2, "zed", "int", 20)],
+         rcdb_conditions=[imported(1, 7, 2, 0, text_value="old"), imported(2, 8, 2, 0, text_value="older"),
+                          imported(3, 7, 1, 0, int_value=3), imported(4, 8, 2, 20, int_value=5)],
+         rcdb_removed=[removed(1, 7, 2, gone_at), removed(2, 8, 2, gone_at), *type_gone])  # fmt: skip
+    assert con.execute(HISTORY).fetchall() == [
+        ("b", None, "old", None, at(gone_at), "removed"), ("b", None, "older", None, at(gone_at), "removed")
+    ]  # fmt: skip
+    assert values(con) == {(7, "n"): 3, (8, "zed"): 5}
+
+
+def test_a_row_whose_ids_are_all_given_again_is_another_condition(con: duckdb.DuckDBPyConnection) -> None:
+    make(con, [7], rcdb_condition_types=[store_type(2, "b", "string"), store_type(2, "zed", "int", 20)],
+         rcdb_conditions=[imported(1, 7, 2, 0, text_value="old"), imported(1, 7, 2, 20, int_value=5)])  # fmt: skip
+    assert con.execute(HISTORY).fetchall() == [("b", None, "old", None, at(20), "replaced")]
+    assert values(con) == {(7, "zed"): 5}
+
+
+def test_what_a_renamed_condition_was_is_told_of_its_new_name(con: duckdb.DuckDBPyConnection) -> None:
+    types = [store_type(2, "b", "string"), store_type(2, "c", "string", 10)]
+    make(con, [7, 8], rcdb_condition_types=types,
+         rcdb_conditions=[imported(1, 7, 2, 0, text_value="kept"), imported(2, 8, 2, 0, text_value="old"),
+                          imported(2, 8, 2, 20, text_value="new")])  # fmt: skip
+    assert con.execute(HISTORY).fetchall() == [("c", 2, "old", None, at(20), "replaced")]
+    assert values(con) == {(7, "c"): "kept", (8, "c"): "new"}
+
+
+def test_names_that_two_types_exchanged(con: duckdb.DuckDBPyConnection) -> None:
+    make(con, [7], rcdb_condition_types=[store_type(1, "a", "int"), store_type(2, "b", "int"),
+                                         store_type(1, "b", "int", 10), store_type(2, "a", "int", 10)],
+         rcdb_conditions=[imported(1, 7, 2, 0, int_value=2), imported(9, 7, 1, 0, int_value=1),
+                          imported(9, 7, 1, 10, int_value=5)])  # fmt: skip
+    assert values(con) == {(7, "a"): 2, (7, "b"): 5}
+    assert con.execute(HISTORY).fetchall() == [("a", 2, None, 1, at(10), "replaced")]
+
+
+def test_a_run_period_that_an_older_drop_says_is_deleted_is_none(con: duckdb.DuckDBPyConnection) -> None:
+    def period(id_: int, minute: int, is_deleted: bool | None) -> Row:
+        return {"period_id": id_, "name": "p", "run_min": 1, "run_max": 9, "is_deleted": is_deleted,
+                "recorded_at": at(minute)}  # fmt: skip
+
+    make(con, [7], rcdb_run_periods=[
+        period(1, 0, False), period(1, 5, True), period(2, 0, False), period(3, 0, True), period(3, 5, None)
+    ])  # fmt: skip
+    assert con.execute("SELECT id FROM rcdb.run_periods").fetchall() == [(2,), (3,)]
 
 
 def test_when_a_row_is_removed_what_else_was_said_counts(con: duckdb.DuckDBPyConnection) -> None:

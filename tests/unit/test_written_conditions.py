@@ -133,6 +133,16 @@ def test_a_run_that_has_not_landed_is_an_error(landing: Path, three_day_landing:
     assert not write_condition(landing, run_id, "x", "3"), "its program said so"
     with pytest.raises(BadCondition, match="has x = 3 and not 4"):
         write_condition(landing, run_id, "x", "4")
+    values = (5, {"value_type": "int", "int_value": 1}), (said["run_key"], {"value_type": "float", "float_value": 0.5})
+    for minute, (run_key, value) in enumerate(values):
+        used = {"run_key": run_key, "name": "y", "recorded_at": NOON + timedelta(minutes=minute), **value}
+        drop_rows(landing, RUN_CONDITIONS, [used], host="h", producer="tests", date=date(2026, 3, 1))
+    assert not write_condition(landing, run_id, "y", "0.5"), "only its program used the name, as an int and a float"
+    with pytest.raises(BadCondition, match=r"has y = 0\.5 and not 2\.0"):
+        write_condition(landing, run_id, "y", "2")
+    with pytest.raises(BadCondition, match="no condition type has this name"):
+        write_condition(landing, 99, "y", "2", elsewhere=True, schema="rcdb_other")
+    assert declare_type(landing, "y", "int"), "what programs used may be declared"
     for number in (99, run_id - 1, run_id + 10**9, 2**62, -1, 0):
         with pytest.raises(BadCondition, match=f"run {number}: has not landed here; check the number"):
             write_condition(landing, number, "n", "1")
@@ -186,6 +196,23 @@ def test_what_the_store_removed_or_never_had_is_no_value(with_runs: Path) -> Non
         write_condition(landing, 30, "n", "7")
     with pytest.raises(BadCondition, match="no condition type has this name"):
         write_condition(landing, 4, "n", "7")
+
+
+def test_a_type_is_what_the_store_said_last_of_its_id(with_runs: Path) -> None:
+    landing, later = with_runs, NOON + timedelta(minutes=30)
+    of_store = {"schema_name": "rcdb", "source_system": "rcdb", "type_id": 2}
+    types = [
+        {**of_store, "recorded_at": NOON, "name": "b", "value_type": "string"},
+        {**of_store, "recorded_at": later, "name": "zed", "value_type": "int"},
+    ]
+    drop_rows(landing, RCDB_CONDITION_TYPES, types, host="h", producer="tests", date=NOON.date())
+    value = {"condition_id": 1, "run_number": 4, "condition_type_id": 2, "int_value": 5, "created": later}
+    value |= {"schema_name": "rcdb", "recorded_at": later}
+    drop_rows(landing, RCDB_CONDITIONS, [value], host="h", producer="tests", date=NOON.date())
+    assert known_types(landing, "rcdb") == {"zed": "int"}
+    declare_type(landing, "b", "int")
+    assert write_condition(landing, 4, "b", "6"), "the value is of zed"
+    assert not write_condition(landing, 4, "zed", "5")
 
 
 def test_periods_aliases_and_files(with_runs: Path, tmp_path: Path) -> None:
