@@ -8,6 +8,8 @@
 -- nearest_sample: start or end lies just outside the samples, the nearest counter value is taken;
 -- gaps, resets, hidden_wraps: energy samples are missing in the run; a counter was reset (the energy before it is lost); a
 -- counter may have wrapped unseen (the energy is a lower bound);
+-- gpu_unread: a GPU answered, but never with its energy or power. It is in no total: where other GPUs were read, there is
+-- none (not_covered); else energy_source says that the total has no GPU;
 -- estimated: the energy is modelled from CPU time, not measured;
 -- no_baseline: the run names none; baseline_unknown: its record did not land; baseline_other_hardware;
 -- baseline_too_old: measured longer before a live run than energy_settings allows; baseline_impossible: negative, or above 100 kW;
@@ -504,6 +506,7 @@ SELECT
         CASE WHEN n_gaps > n_resets THEN '"gaps"' END,
         CASE WHEN n_resets > 0 THEN '"resets"' END,
         CASE WHEN n_hidden_wrap_gaps > 0 THEN '"hidden_wraps"' END,
+        CASE WHEN n_gpus_unread > 0 THEN '"gpu_unread"' END,
         CASE WHEN is_estimated THEN '"estimated"' END,
         '"' || baseline_flag || '"',
         CASE

@@ -1,5 +1,5 @@
 -- The unwrapped energy counters of a run at one of its edges: C(t) of every domain, linear between samples, and of the
--- run's total, with the counter's certain bounds there. Energies are differences of two rows: abutting spans add up.
+-- run's total, with the counters' certain bounds there. Energies are differences of two rows: abutting spans add up.
 -- depends: daily.run_edges, daily.run_gaps, stage.energy_sampling, daily.edge_gpu_counters
 CREATE TABLE IF NOT EXISTS daily.edge_counters (
     run_id BIGINT NOT NULL, -- run
@@ -13,8 +13,11 @@ CREATE TABLE IF NOT EXISTS daily.edge_counters (
     model_uj BIGINT, -- energy by the CPU-time model since the first sample
     gpu_uj BIGINT, -- energy of all GPUs since their first samples
     total_uj BIGINT, -- package, DRAM where measured and GPU where measured; or the model
-    total_lower_uj BIGINT, -- certain lower bound of the total's counters
-    total_upper_uj BIGINT, -- certain upper bound of the total's counters; NULL where there is none
+    cpu_lower_uj BIGINT, -- certain lower bound of the CPU's counters in the total, or of the model; 0 where it has none
+    cpu_upper_uj BIGINT, -- certain upper bound of the same
+    gpu_lower_uj BIGINT, -- certain lower bound of the GPUs' counters in the total; 0 where it has none
+    gpu_upper_uj BIGINT, -- certain upper bound of the same
+    is_bounded BOOLEAN NOT NULL, -- all that the total is of gives a counter; else the total has no upper bound
     energy_source VARCHAR, -- what the total is: rapl, nvml, rapl+nvml or model:cpu_time; the same at all edges of a run
     missing_ns BIGINT -- how far the edge lies outside the samples: 0 inside; NULL where the total is not known
 );
@@ -171,21 +174,17 @@ SELECT
         WHEN 'nvml' THEN gpu.gpu_uj
         ELSE cpu.model_uj
     END AS total_uj,
-    CASE energy_source
-        WHEN 'rapl+nvml' THEN cpu.cpu_lower_uj + gpu.gpu_lower_uj
-        WHEN 'nvml' THEN gpu.gpu_lower_uj
-        ELSE cpu.cpu_lower_uj
-    END AS total_lower_uj,
-    CASE energy_source
-        WHEN 'rapl+nvml' THEN cpu.cpu_upper_uj + gpu.gpu_upper_uj
-        WHEN 'nvml' THEN gpu.gpu_upper_uj
-        ELSE cpu.cpu_upper_uj
-    END AS total_upper_uj,
+    CASE WHEN energy_source = 'nvml' THEN 0 ELSE cpu.cpu_lower_uj END AS cpu_lower_uj,
+    CASE WHEN energy_source = 'nvml' THEN 0 ELSE cpu.cpu_upper_uj END AS cpu_upper_uj,
+    CASE WHEN contains(energy_source, 'nvml') THEN gpu.gpu_lower_uj ELSE 0 END AS gpu_lower_uj,
+    CASE WHEN contains(energy_source, 'nvml') THEN gpu.gpu_upper_uj ELSE 0 END AS gpu_upper_uj,
+    coalesce(gpu.has_all_counters, true) AS is_bounded,
     energy_source,
-    CASE energy_source
-        WHEN 'rapl+nvml' THEN greatest(cpu.missing_ns, gpu.missing_ns)
-        WHEN 'nvml' THEN gpu.missing_ns
-        ELSE cpu.missing_ns
+    CASE
+        WHEN energy_source = 'nvml' THEN gpu.missing_ns
+        WHEN energy_source <> 'rapl+nvml' THEN cpu.missing_ns
+        -- greatest() would pass over the one that is not known.
+        WHEN cpu.missing_ns IS NOT NULL AND gpu.missing_ns IS NOT NULL THEN greatest(cpu.missing_ns, gpu.missing_ns)
     END AS missing_ns
 FROM sources
 LEFT JOIN interpolated AS cpu

@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS main.event_energy (
     event_type VARCHAR NOT NULL, -- llm_call, tool_call, waiting, …
     event_energy_uj BIGINT, -- energy from start to end, in the domains of the run's total; NULL outside the samples
     event_energy_lo_uj BIGINT, -- the energy is certainly not less
-    event_energy_hi_uj BIGINT, -- the energy is certainly not more; NULL where a reset or a hidden wrap leaves no bound
+    event_energy_hi_uj BIGINT, -- the energy is certainly not more; NULL where a reset, a hidden wrap or power alone leaves no bound
     own_ns BIGINT NOT NULL, -- time within the run in which no event inside this one runs
     own_energy_uj BIGINT, -- energy of that time
     power_watts DOUBLE, -- power that the source gives
@@ -56,7 +56,7 @@ WITH day_events AS (
     WHERE events.landing_date = getvariable('day')
 ),
 edges AS (
-    SELECT run_id, at_ns, total_uj, total_lower_uj, total_upper_uj
+    SELECT run_id, at_ns, total_uj, cpu_lower_uj, cpu_upper_uj, gpu_lower_uj, gpu_upper_uj, is_bounded
     FROM daily.edge_counters
     WHERE run_date = getvariable('day')
 ),
@@ -114,8 +114,13 @@ differences AS (
     SELECT
         events.event_id,
         ends.total_uj - starts.total_uj AS event_energy_uj,
-        greatest(ends.total_lower_uj - starts.total_upper_uj, 0) AS event_energy_lo_uj,
-        ends.total_upper_uj - starts.total_lower_uj AS event_energy_hi_uj
+        -- No counter falls, so each part of the total took at least 0, whatever is known of the other.
+        greatest(ends.cpu_lower_uj - starts.cpu_upper_uj, 0) + greatest(ends.gpu_lower_uj - starts.gpu_upper_uj, 0)
+            AS event_energy_lo_uj,
+        CASE
+            WHEN starts.is_bounded AND ends.is_bounded
+                THEN ends.cpu_upper_uj - starts.cpu_lower_uj + ends.gpu_upper_uj - starts.gpu_lower_uj
+        END AS event_energy_hi_uj
     FROM day_events AS events
     JOIN edges AS starts
         ON starts.run_id = events.run_id

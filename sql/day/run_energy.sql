@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS main.run_energy (
     run_date DATE NOT NULL, -- landing date of the run
     total_energy_uj BIGINT, -- package, DRAM where measured and GPU where measured; or the model; or as reported
     energy_lo_uj BIGINT, -- the total is certainly not less
-    energy_hi_uj BIGINT, -- the total is certainly not more; NULL where a reset or a hidden wrap leaves no bound
+    energy_hi_uj BIGINT, -- the total is certainly not more; NULL where a reset, a hidden wrap or power alone leaves no bound
     energy_source VARCHAR, -- what the total is: rapl, nvml, rapl+nvml or model:cpu_time; reported
     pkg_energy_uj BIGINT, -- all packages
     core_energy_uj BIGINT, -- all cores, a part of package
@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS main.run_energy (
     dram_energy_uj BIGINT, -- DRAM
     psys_energy_uj BIGINT, -- platform
     model_energy_uj BIGINT, -- estimate by the CPU-time model
-    gpu_energy_uj BIGINT, -- all GPUs
+    gpu_energy_uj BIGINT, -- all GPUs; NULL where one of them gave no energy at the start or the end
     sample_coverage DOUBLE, -- share of the run's time that lies between samples of all that the total is of, less gaps
     n_samples BIGINT, -- energy samples of the run, without those of GPUs
     n_packages BIGINT, -- CPU packages summed
@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS main.run_energy (
     n_gaps BIGINT, -- gaps between energy samples within the run, of all that the total is of
     gap_ns BIGINT, -- their length within the run; the same time counts once
     n_resets BIGINT, -- counter resets within the run: what was counted before each is lost
+    n_gpus_unread BIGINT, -- GPUs that answered in the run, but never with their energy or power; NULL: none answered
     n_hidden_wrap_gaps BIGINT -- gaps so long that a counter may have wrapped unseen: the energy is a lower bound
 );
 
@@ -48,8 +49,13 @@ differences AS (
         starts.missing_ns AS start_missing_ns,
         ends.missing_ns AS end_missing_ns,
         CASE WHEN is_reported THEN reported_total_energy_uj ELSE ends.total_uj - starts.total_uj END AS total_energy_uj,
-        greatest(ends.total_lower_uj - starts.total_upper_uj, 0) AS energy_lo_uj,
-        ends.total_upper_uj - starts.total_lower_uj AS energy_hi_uj,
+        -- No counter falls, so each part of the total took at least 0, whatever is known of the other.
+        greatest(ends.cpu_lower_uj - starts.cpu_upper_uj, 0) + greatest(ends.gpu_lower_uj - starts.gpu_upper_uj, 0)
+            AS energy_lo_uj,
+        CASE
+            WHEN starts.is_bounded AND ends.is_bounded
+                THEN ends.cpu_upper_uj - starts.cpu_lower_uj + ends.gpu_upper_uj - starts.gpu_lower_uj
+        END AS energy_hi_uj,
         ends.pkg_uj - starts.pkg_uj AS pkg_energy_uj,
         ends.core_uj - starts.core_uj AS core_energy_uj,
         ends.uncore_uj - starts.uncore_uj AS uncore_energy_uj,
@@ -68,7 +74,12 @@ differences AS (
         AND ends.run_date = getvariable('day')
 ),
 gpus AS (
-    SELECT run_id, max(first_ns) AS first_ns, min(last_ns) AS last_ns, max(median_interval_ns) AS median_interval_ns
+    SELECT
+        run_id,
+        max(first_ns) AS first_ns,
+        min(last_ns) AS last_ns,
+        max(median_interval_ns) AS median_interval_ns,
+        count(*) - count(first_ns) AS n_unread
     FROM daily.gpu_sampling
     WHERE run_date = getvariable('day')
     GROUP BY run_id
@@ -88,7 +99,8 @@ sampled AS (
         cpu.n_packages,
         greatest(CASE WHEN has_cpu THEN cpu.median_interval_ns END, CASE WHEN has_gpu THEN gpus.median_interval_ns END)
             AS median_interval_ns,
-        CASE WHEN has_cpu THEN cpu.n_hidden_wrap_gaps ELSE 0 END AS n_hidden_wrap_gaps
+        CASE WHEN has_cpu THEN cpu.n_hidden_wrap_gaps ELSE 0 END AS n_hidden_wrap_gaps,
+        has_gpu AND gpus.n_unread > 0 AS lacks_gpu
     FROM (
         SELECT
             *,
@@ -139,8 +151,8 @@ observed AS (
         n_samples,
         n_packages,
         median_interval_ns,
-        greatest(to_ns - from_ns - coalesce(gap_ns, 0), 0) / nullif(end_time_ns - start_time_ns, 0)::DOUBLE
-            AS sample_coverage,
+        CASE WHEN lacks_gpu THEN 0 ELSE greatest(to_ns - from_ns - coalesce(gap_ns, 0), 0) END
+            / nullif(end_time_ns - start_time_ns, 0)::DOUBLE AS sample_coverage,
         coalesce(n_gaps, 0) AS n_gaps,
         coalesce(gap_ns, 0) AS gap_ns,
         coalesce(n_resets, 0) AS n_resets,
@@ -166,12 +178,14 @@ SELECT
     sample_coverage,
     n_samples,
     n_packages,
-    median_interval_ns,
+    observed.median_interval_ns,
     start_missing_ns,
     end_missing_ns,
     n_gaps,
     gap_ns,
     n_resets,
+    gpus.n_unread AS n_gpus_unread,
     n_hidden_wrap_gaps
 FROM differences
-LEFT JOIN observed ON observed.run_id = differences.run_id;
+LEFT JOIN observed ON observed.run_id = differences.run_id
+LEFT JOIN gpus ON gpus.run_id = differences.run_id;

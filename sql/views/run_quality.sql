@@ -1,7 +1,7 @@
 -- Whether the figures of a run may be used, and why not. It may not where the run failed or ended early, has no energy or
 -- no baseline, was throttled, shared the host with a background load above 20 %, or misses energy samples (gaps, counter
 -- resets, possibly hidden wraps, less than 95 % of its time observed) or has none, its energy being what its source had
--- written. Estimated energy alone is no reason.
+-- written; or had a GPU that never gave its energy. Estimated energy alone is no reason.
 -- depends: runs
 CREATE OR REPLACE VIEW main.run_quality AS
 WITH reasons AS (
@@ -20,6 +20,7 @@ WITH reasons AS (
             CASE WHEN thermal_during_experiment OR thermal_now_active THEN '"throttled"' END,
             CASE WHEN background_cpu_percent > 20 THEN '"background_cpu"' END,
             CASE WHEN energy_source = 'reported' THEN '"reported"' END,
+            CASE WHEN contains(quality_flags, '"gpu_unread"') THEN '"gpu_unread"' END,
             CASE
                 WHEN regexp_matches(quality_flags, '"(gaps|resets|hidden_wraps)"') OR sample_coverage < 0.95
                     THEN '"gaps"'
@@ -32,7 +33,7 @@ SELECT
     exp_id, -- experiment
     is_estimated, -- the energy is modelled, not measured
     reasons = '[]' AS experiment_valid, -- no reason speaks against its figures; runs.experiment_valid knows of throttling only
-    reasons, -- JSON list: run_failed, run_partial, no_energy, no_baseline, throttled, background_cpu, reported, gaps
+    reasons, -- JSON list: run_failed, run_partial, no_energy, no_baseline, throttled, background_cpu, reported, gpu_unread, gaps
     background_cpu_percent, -- CPU use of everything but the measured processes, percent of the host; NULL where not read
     sample_coverage -- share of the run's time that lies between energy samples, gaps taken off
 FROM reasons;

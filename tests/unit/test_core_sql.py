@@ -320,6 +320,7 @@ def _figures(world: World) -> None:
         ("below idle", 1.0, {}),
         ("from calls", 5.0, {"instructions": 0, "cycles": 0}),
         ("steps", 5.0, {}),
+        ("unread gpu", 5.0, {}),
     )  # fmt: skip
     for number, reported_uj in ((98, 50_000_000), (99, 0)):
         name = "reported" if reported_uj else "reported 0"
@@ -335,6 +336,13 @@ def _figures(world: World) -> None:
         world.add_samples(
             "thermal_samples", run_id, {"timestamp_ns": [start, start + SECOND], "throttle_event": [0, 0]}
         )
+        if name == "unread gpu":
+            times = np.arange(start, start + 10 * SECOND + 1, 100 * MS)
+            world.add_samples(
+                "gpu_samples",
+                run_id,
+                {"timestamp_ns": times, "gpu_index": [0] * len(times), "util_percent": [50.0] * len(times)},
+            )
         if name == "from calls":
             calls = ((10, 5, 1_000.0, 2_000.0), (20, None, 500.0, 1_500.0))
             world.add_samples(
@@ -379,6 +387,14 @@ def test_run_without_samples_has_the_energy_that_its_store_wrote(world: World) -
     nothing = run_of(world, "reported 0")
     assert (nothing["energy_source"], nothing["total_energy_uj"]) == (None, None), "what a wrap left is no energy"
     assert "no_samples" in flags_of(world, "reported 0")
+
+
+def test_run_whose_gpu_never_told_its_energy_says_so(world: World) -> None:
+    run = run_of(world, "unread gpu")
+    assert (run["energy_source"], run["total_energy_uj"], run["gpu_energy_uj"]) == ("rapl", 50_000_000, None)
+    assert "gpu_unread" in flags_of(world, "unread gpu")
+    quality = world.row("FROM run_quality WHERE run_id = ?", run["run_id"])
+    assert (quality["experiment_valid"], quality["reasons"]) == (False, '["gpu_unread"]')
 
 
 def test_ratios_of_a_run(world: World) -> None:

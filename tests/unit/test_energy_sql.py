@@ -263,6 +263,7 @@ def _gpus(day: Scenarios) -> None:
         watts: tuple[float, ...],
         *,
         counter: bool = True,
+        mute: int | None = None,
         reset_at: int = -1,
         unread_ms: tuple[int, int] = (0, 0),
     ) -> None:
@@ -280,8 +281,8 @@ def _gpus(day: Scenarios) -> None:
                 {
                     "timestamp_ns": times[seen],
                     "gpu_index": [index] * len(seen),
-                    "energy_mj": [energy[n] for n in seen] if counter else [None] * len(seen),
-                    "power_mw": [round(power * 1000)] * len(seen),
+                    "energy_mj": [energy[n] for n in seen] if counter and index != mute else [None] * len(seen),
+                    "power_mw": [round(power * 1000) if index != mute else None] * len(seen),
                 },
             )
 
@@ -318,6 +319,24 @@ def _gpus(day: Scenarios) -> None:
 
     run_id, start = day.run("gpu power only")
     gpu(run_id, start, (250,), counter=False)
+
+    for name, powers, mute in (("one of two gpus mute", (300, 100), 1), ("the only gpu mute", (300,), 0)):
+        run_id, start = day.run(name)
+        day.world.add_counters(run_id, Counters(times - times[0] + start, {"pkg": package}))
+        gpu(run_id, start, powers, mute=mute)
+
+    run_id, start = day.run("mute gpu without a cpu")
+    gpu(run_id, start, (300,), mute=0)
+
+    run_id, start = day.run("rapl and gpu power")
+    day.world.add_counters(run_id, Counters(times - times[0] + start, {"pkg": package}))
+    gpu(run_id, start, (250,), counter=False)
+    day.world.add_event(run_id, start + 1_000 * MS, start + 2_000 * MS)
+
+    run_id, start = day.run("short event beside a gpu")
+    day.world.add_counters(run_id, Counters(times - times[0] + start, {"pkg": package}))
+    gpu(run_id, start, (300,))
+    day.world.add_event(run_id, start + 1_000 * MS, start + 1_040 * MS)
 
     run_id, start = day.run("gpu power with a gap")
     gpu(run_id, start, (250,), counter=False, unread_ms=(2_000, 4_500))
@@ -380,6 +399,29 @@ def test_power_over_a_gap_is_not_made_up(day: Scenarios) -> None:
     ours = day.energy("gpu power with a gap")
     assert (ours["total_energy_uj"], ours["energy_hi_uj"]) == (1_850_000_000, None)  # 250 W but for 2.6 s
     assert (ours["n_gaps"], ours["gap_ns"], ours["sample_coverage"]) == (1, 2_600 * MS, pytest.approx(0.74))
+
+
+def test_gpu_that_never_gave_its_energy_is_not_taken_for_0(day: Scenarios) -> None:
+    ours = day.energy("one of two gpus mute")
+    assert (ours["total_energy_uj"], ours["energy_lo_uj"], ours["energy_hi_uj"]) == (None, None, None)
+    assert (ours["gpu_energy_uj"], ours["pkg_energy_uj"], ours["energy_source"]) == (None, 100_000_000, "rapl+nvml")
+    assert (ours["n_gpus_unread"], ours["sample_coverage"], ours["start_missing_ns"]) == (1, 0, None)
+    ours = day.energy("the only gpu mute")
+    assert (ours["total_energy_uj"], ours["energy_source"]) == (100_000_000, "rapl"), "it does not claim a GPU"
+    assert (ours["n_gpus_unread"], ours["gpu_energy_uj"]) == (1, None)
+    ours = day.energy("mute gpu without a cpu")
+    assert (ours["total_energy_uj"], ours["energy_source"], ours["n_gpus_unread"]) == (None, None, 1)
+    assert day.energy("rapl and gpus")["n_gpus_unread"] == 0
+
+
+def test_gpu_that_has_no_bound_leaves_that_of_the_cpu(day: Scenarios) -> None:
+    ours = day.energy("rapl and gpu power")
+    assert (ours["total_energy_uj"], ours["energy_lo_uj"], ours["energy_hi_uj"]) == (2_600_000_000, 100_000_000, None)
+    [event] = day.events("rapl and gpu power")
+    assert (event["event_energy_lo_uj"], event["event_energy_hi_uj"]) == (10_000_000, None)
+    # From 1000 ms to 1040 ms the GPU is not read: its counter tells that it took at least 0.
+    [event] = day.events("short event beside a gpu")
+    assert (event["event_energy_uj"], event["event_energy_lo_uj"]) == (12_400_000, 400_000)
 
 
 def test_gpu_power_is_integrated_where_there_is_no_counter(day: Scenarios) -> None:
