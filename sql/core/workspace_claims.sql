@@ -1,5 +1,6 @@
--- Who held a workspace from when to when: from its creation, or its owner's getting it, until it was deleted, given back to
--- the pool or got by somebody else. Where its source does not say when it changed hands, that counts from when it was seen.
+-- Who held a workspace for which project, from when to when: from its creation, or its owner's getting it, until it was
+-- deleted, given back to the pool, got by somebody else, or moved to another host, project or machine type. Where its
+-- source does not say when that was, it counts from when it was seen.
 -- group: usage
 -- depends: stage.workspaces
 CREATE OR REPLACE TABLE main.workspace_claims (
@@ -16,7 +17,24 @@ CREATE OR REPLACE TABLE main.workspace_claims (
 );
 
 INSERT INTO main.workspace_claims BY NAME
-WITH sightings AS (
+WITH deletions AS (
+    SELECT DISTINCT source_system, workspace_id, deleted_at
+    FROM stage.workspaces
+    WHERE deleted_at IS NOT NULL
+),
+-- An id that comes back after a deletion is another workspace; one that goes on from before it was not deleted after all.
+lives AS (
+    SELECT
+        workspaces.*,
+        greatest(workspaces.created_at, workspaces.acquired_at) AS stated_from, -- greatest() passes over NULL
+        deletions.deleted_at AS born_after
+    FROM stage.workspaces AS workspaces
+    ASOF LEFT JOIN deletions
+        ON deletions.source_system = workspaces.source_system
+        AND deletions.workspace_id = workspaces.workspace_id
+        AND deletions.deleted_at < greatest(workspaces.created_at, workspaces.acquired_at)
+),
+sightings AS (
     SELECT
         CASE
             WHEN min(source_system) OVER by_id < max(source_system) OVER by_id THEN source_system || ':' || workspace_id
@@ -29,29 +47,38 @@ WITH sightings AS (
         upper(state) AS state,
         acquired_at,
         recorded_at,
-        greatest(created_at, acquired_at) AS stated_from, -- greatest() passes over NULL
+        stated_from,
+        born_after,
         -- One that is still being built has its host only later.
         first_value(host IGNORE NULLS) OVER (in_time ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS host,
-        last_value(deleted_at) OVER (in_time ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS deleted_at,
+        last_value(deleted_at) OVER (
+            PARTITION BY source_system, workspace_id, born_after
+            ORDER BY recorded_at, stated_from, user_id NULLS FIRST, acquired_at NULLS FIRST, landing_date
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) AS deleted_at,
         -- The last that a source lists of a workspace is how it is; what comes before it tells its history.
         recorded_at IS DISTINCT FROM lead(recorded_at) OVER in_time AS is_current
-    FROM stage.workspaces
+    FROM lives
     WINDOW
         by_id AS (PARTITION BY workspace_id),
         in_time AS (
             PARTITION BY source_system, workspace_id
-            ORDER BY
-                recorded_at, greatest(created_at, acquired_at), user_id NULLS FIRST, acquired_at NULLS FIRST,
-                landing_date
+            ORDER BY recorded_at, stated_from, user_id NULLS FIRST, acquired_at NULLS FIRST, landing_date
         )
 ),
 changes AS (
     SELECT
         *,
         lag(recorded_at) OVER in_time IS NOT NULL
-            AND (user_id IS DISTINCT FROM lag(user_id) OVER in_time OR host IS DISTINCT FROM lag(host) OVER in_time)
-            AS is_other,
-        acquired_at IS DISTINCT FROM lag(acquired_at) OVER in_time AS is_restated,
+            AND (
+                user_id IS DISTINCT FROM lag(user_id) OVER in_time
+                OR host IS DISTINCT FROM lag(host) OVER in_time
+                -- Where none was named before, what is named now completes it.
+                OR coalesce(lag(cloud_project_name) OVER in_time <> coalesce(cloud_project_name, ''), FALSE)
+                OR coalesce(lag(machine_name) OVER in_time <> coalesce(machine_name, ''), FALSE)
+            ) AS is_other,
+        acquired_at IS DISTINCT FROM lag(acquired_at) OVER in_time
+            OR born_after IS DISTINCT FROM lag(born_after) OVER in_time AS is_restated,
         -- A new holder with no newer time than one before: it is not said when they got it.
         is_other AND stated_from <= max(stated_from) OVER (in_time ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
             AS is_unstated
@@ -87,7 +114,9 @@ claims AS (
         UNION ALL BY NAME
         SELECT * FROM sightings WHERE NOT is_current
     )
-    GROUP BY workspace_id, user_id, host, acquired_at, claim
+    GROUP BY
+        workspace_id, user_id, host, acquired_at, born_after, claim,
+        CASE WHEN NOT is_current THEN (cloud_project_name, machine_name) END
 ),
 ordered AS (
     SELECT

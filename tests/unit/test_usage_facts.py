@@ -202,6 +202,43 @@ def test_what_a_source_says_of_the_past_corrects_it(usage: Usage) -> None:
     assert [tuple(row.values()) for row in active] == [("w1", "u1"), ("test:w2", "u2"), ("another cloud:w2", "u3")]
 
 
+@pytest.mark.parametrize("second", ["u1", "u2"])
+@pytest.mark.parametrize("in_one_list", [False, True])
+def test_a_deletion_stays_when_the_id_comes_back(usage: Usage, second: str, in_one_list: bool) -> None:
+    """u1's until 11:00; from 13:00 `second`'s, until 15:00: seen as it happened, or read off one list."""
+    usage.windows("h1", f"{DAY} 09:00", *[(100, 0)] * 7)
+    of_u1, of_second = ("h1", "u1", f"{DAY} 09:00"), ("h1", second, f"{DAY} 13:00")
+    gone, gone_again = {"deleted_at": at(f"{DAY} 11:00")}, {"deleted_at": at(f"{DAY} 15:00")}
+    if in_one_list:
+        for seen in ("16:00", "17:00"):
+            usage.workspace("w1", *of_u1, recorded_at=at(f"{DAY} {seen}"), **gone)
+            usage.workspace("w1", *of_second, recorded_at=at(f"{DAY} {seen}"), **gone_again)
+    else:
+        usage.workspace("w1", *of_u1, recorded_at=at(f"{DAY} 09:30"))
+        usage.workspace("w1", *of_u1, recorded_at=at(f"{DAY} 11:30"), **gone)
+        usage.workspace("w1", *of_second, recorded_at=at(f"{DAY} 13:30"))
+        usage.workspace("w1", *of_second, recorded_at=at(f"{DAY} 15:30"), **gone_again)
+    usage.build()
+    nobody = "(unattributed)"
+    users = [user for _, user, _ in usage.facts("user", SECONDS)]
+    assert users == ["u1", "u1", nobody, nobody, second, second, nobody]
+    assert usage.rows("FROM active_workspace") == []
+
+
+def test_what_a_workspace_did_for_another_project_or_on_another_machine_stays_there(usage: Usage) -> None:
+    """Completed at 09:40, in project B since 11:00, on the big machine since 12:00, in no project since 13:00."""
+    usage.windows("h1", f"{DAY} 09:00", *[(100, 0)] * 5)
+    seen = (("09:30", None, None), ("09:40", "A", "small"), ("11:00", "B", "small"), ("12:00", "B", "big"),
+            ("13:00", None, "big"))  # fmt: skip
+    for time, project, machine in seen:
+        usage.workspace("w1", "h1", "u1", f"{DAY} 09:00", cloud_project_name=project, machine_name=machine,
+                        recorded_at=at(f"{DAY} {time}"))  # fmt: skip
+    usage.build()
+    assert [name for _, name, _ in usage.facts("project", SECONDS)] == ["A", "A", "B", "B", "(unattributed)"]
+    assert [name for _, name, _ in usage.facts("machine", SECONDS)] == ["small", "small", "small", "big", "big"]
+    assert {name for _, name, _ in usage.facts("user", SECONDS)} == {"u1"}
+
+
 def test_project_and_machine_of_the_workspace_count_where_the_metrics_name_none(usage: Usage) -> None:
     usage.workspace("w1", "h1", "u1", "2026-01-01 00:00", cloud_project_name="of-ws", machine_name="m-ws")
     usage.windows("h1", f"{DAY} 10:00", (100, 0))
