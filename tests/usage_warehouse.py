@@ -196,22 +196,41 @@ class UsageTables(Usage):
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         yield self.con
 
-    def own_run(self, start: str | datetime, seconds: int, percent: float, *, cpus: int | None = 4) -> None:
-        """A run that the live collector measured on host 'lab', with a sample a second."""
+    def experiment(self, number: int, country: str | None) -> None:
+        """An experiment of the live collector on host 'lab', with the country in which it says to be."""
+        self.drop(
+            "experiments",
+            [{"source_system": "alems-collect", "host": "lab", "exp_key": number, "name": str(number),
+              "country_code": country}],
+        )  # fmt: skip
+
+    def own_run(
+        self,
+        start: str | datetime,
+        seconds: int,
+        percent: float,
+        *,
+        cpus: int | None = 4,
+        experiment: int = 1,
+        step_ms: int = 1000,
+        missing: int | None = None,
+    ) -> None:
+        """A run that the live collector measured on host 'lab': samples every `step_ms`, but for one position."""
         begin = at(start) if isinstance(start, str) else start
         run_id = stable_id("run", str(begin), str(seconds))
         day, first_ns = begin.date(), int(begin.timestamp()) * 10**9
         hardware = {"source_system": "alems-collect", "host": "lab", "hw_id": 1, "cpu_threads": cpus,
                     "hardware_hash": "class", "hostname": "lab"}  # fmt: skip
-        run = {"run_id": run_id, "source_system": "alems-collect", "host": "lab", "hw_id": 1, "exp_key": 1,
+        run = {"run_id": run_id, "source_system": "alems-collect", "host": "lab", "hw_id": 1, "exp_key": experiment,
                "start_time_ns": first_ns}  # fmt: skip
         for table, row in (("runs", run), ("hardware_config", hardware)):
             names = ", ".join([*row, "landing_date"])
             marks = ", ".join("?" for _ in [*row, day])
             self.con.execute(f"INSERT INTO stage.{table} ({names}) VALUES ({marks})", [*row.values(), day])
         self.con.execute(
-            "INSERT INTO day_cpu_samples SELECT ?, ? + second * 1000000000, ? FROM range(?) AS seconds (second)",
-            [run_id, first_ns, percent, seconds + 1],
+            "INSERT INTO day_cpu_samples SELECT ?, ? + step * ?, ? FROM range(?) AS steps (step) "
+            "WHERE step IS DISTINCT FROM ?",
+            [run_id, first_ns, step_ms * 10**6, percent, seconds * 1000 // step_ms + 1, missing],
         )
         self.days.add(day)
 

@@ -483,6 +483,35 @@ def test_the_live_collectors_samples_are_usage_too(landed: UsageWarehouse) -> No
     ]
 
 
+def test_an_hour_of_our_own_host_is_on_the_grid_that_its_runs_say(usage: UsageTables) -> None:
+    """The host went from France to Poland and back. An experiment that says no country was where the host was then."""
+    for day, country in ((20, None), (21, "fr"), (22, "PL"), (23, None), (24, "FR")):
+        usage.experiment(day, country)
+        usage.own_run(f"2026-01-{day} 10:00", 60, 50.0, experiment=day)
+    usage.build()
+    hours = usage.rows("SELECT country_code FROM usage_own_windows ORDER BY window_start")
+    assert [row["country_code"] for row in hours] == ["FR", "FR", "PL", "PL", "FR"]
+    france, poland = 56.039, 661.926  # g/kWh, as sql/registry/grid_factors.csv has them
+    assert usage.facts("ada", "intensity_gCo2eq_kwh") == [
+        (10, "ada", pytest.approx(intensity)) for intensity in (france, france, poland, poland, france)
+    ]
+
+
+@pytest.mark.parametrize("step_ms", [997, 1003, 1100, 10_000])
+def test_samples_a_little_off_their_time_are_no_gap(usage: UsageTables, step_ms: int) -> None:
+    """A minute from the day before, half an hour with a sample missing, and after a minute of nothing ten more."""
+    usage.own_run("2026-01-20 23:59", 120, 50.0)
+    usage.own_run(f"{DAY} 00:10", 1800, 50.0, step_ms=step_ms, missing=7)
+    usage.own_run(f"{DAY} 00:41", 600, 50.0, step_ms=step_ms)
+    usage.build()
+    steps_s = [1800_000 // step_ms * step_ms / 1000, 600_000 // step_ms * step_ms / 1000]
+    hours = usage.rows("SELECT covered_s, busy_s, is_shared FROM usage_own_windows ORDER BY window_start")
+    assert [tuple(row.values()) for row in hours] == [
+        (60, 60 * 4 * 0.5, False),
+        (pytest.approx(60 + sum(steps_s)), pytest.approx((60 + sum(steps_s)) * 4 * 0.5), False),
+    ]
+
+
 def test_a_run_over_midnight_stands_back_on_the_next_day_too(landed: UsageWarehouse) -> None:
     """Each hour of a host counts once, though its sources land under two dates; it is a fault of neither."""
     landed.own_run("r1", f"{DAY} 23:59", seconds=120, percent=25.0)
