@@ -12,7 +12,7 @@ KINDS: Final = (
     "benchmark", "eval", "eval_aggregate", "run_stats", "changelog", "server_log", "workflow_run", "withdrawn",
 )  # fmt: skip
 """What an artifact row may be: 'eval' is an object of an evaluation's `meta` and `results`; 'withdrawn' says of a file
-which had rows that it has none any more."""
+which had rows in a run that it has none there any more."""
 
 MAX_ATTEMPT: Final = 10_000  # of a workflow run
 
@@ -22,8 +22,8 @@ RECORDED_AT = required("recorded_at", TS, "When it was collected; of several rec
 DOCUMENT_PATH = optional(
     "document_path",
     T,
-    "The file that was read: the last two parts of what was given, and the path within. Of its rows in one run those "
-    "of the newest collection count. NULL: artifact_path is all that is known",
+    "The file that was read: its last two parts, and a hash of its path and host. Of its rows in one run those of the "
+    "newest collection count. NULL: artifact_path is all that is known",
 )
 
 INFERENCE_ARTIFACTS = Dataset(

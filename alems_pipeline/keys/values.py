@@ -3,9 +3,11 @@
 The forms for whole columns stand in `columns.py`; a test holds the two together.
 """
 
+import json
 import math
 import re
 import sys
+from decimal import Decimal
 from typing import Final
 
 # ASCII digits only: Python's \d, Rust's and JavaScript's differ on the others. Shared with columns.py.
@@ -98,11 +100,13 @@ def round_half_up(value: float) -> int:
 
 
 def text_of(value: object) -> str:
-    """A field as text, as its JSON would be read: null is '', true is 'true', a string is itself."""
+    """A field as text, as Polars reads its JSON: null is '', true 'true', 1e6 '1000000', a string is itself."""
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, ensure_ascii=False)
     return str(value)
 
 

@@ -5,8 +5,9 @@ workflow run a file belongs to is what the caller says, else the run's own descr
 run.json, or the backup's artifacts_metadata.json) in its folder or one above, else the id at the end of a folder's
 name (`…_29003473063`), else the commit that a collection names, else the name of what was given and of its folder.
 
-A file is known by its run and by its place: the last two parts of what was given, and the path within. Changed, it
-lands again as a whole, and only its newest content counts.
+A file is known by its path on this host, whatever folder above it was given and whichever run it belongs to. Changed,
+it lands again as a whole, and only its newest content counts: it is withdrawn from runs that it does not name any more,
+but not from a run that the caller or a folder named, since CI uses one path for one run after another.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ import json
 import re
 import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -25,7 +26,14 @@ from collectors.contract_inference import INFERENCE_ARTIFACTS, INFERENCE_REJECTS
 from collectors.drop import Drop, drop_rows
 from collectors.sources.artifact_files import ArtifactFiles, Document, Limits, printable
 from collectors.sources.artifact_json import MAX_ROW_BYTES, NoRow, Twice, read_document, row_text
-from collectors.sources.source_state import load_source_state
+from collectors.sources.inference_state import (
+    HeldDocument,
+    HeldRun,
+    RunKey,
+    known_as,
+    load_inference_state,
+    shown_path,
+)
 from collectors.sources.usage_times import NoTime, utc_time
 
 SOURCE_SYSTEM: Final = "inferencex"
@@ -42,7 +50,6 @@ ATTEMPT: Final = re.compile(r"attempt[_-]?([0-9]{1,4})$")
 BENCHMARK_FIELDS: Final = ("hw", "isl", "conc", "users", "tput_per_gpu", "infmax_model_prefix")
 MAX_DETAIL: Final = 4_000
 MAX_JOBS: Final = 1_000_000  # of one kind of runner in one run
-LABEL_PARTS: Final = 2  # of a path that was given: files of one name in two folders are two files
 BYTES_AT_ONCE: Final = 64 * 1024**2
 ROWS_OF_A_FILE: Final = 200_000  # at most: some hundred sweeps
 REJECTS_AT_ONCE: Final = 2_000
@@ -70,6 +77,11 @@ class Run:
     attempt: int
     created_at: datetime
     is_dated: bool  # else the time is the file's
+    is_made_up: bool  # nothing names it
+
+    @property
+    def key(self) -> RunKey:
+        return self.name, self.attempt
 
 
 @dataclass(slots=True)
@@ -106,23 +118,9 @@ def collect(
     given = list(paths)
     for path in given:
         path.stat()  # before anything is read: a path that is not there leaves nothing half done
-    for path, label in zip(given, _labels(given), strict=True):
-        collection.add(path, label)
+    for path in given:
+        collection.add(path)
     return collection.finish()
-
-
-def _labels(paths: Sequence[Path]) -> list[PurePosixPath]:
-    """A name for each path that no other one has: its last two parts, or as many more as tell it from the others."""
-    all_parts = [path.resolve().parts[1:] or ("/",) for path in paths]
-
-    def label(parts: tuple[str, ...]) -> PurePosixPath:
-        others = [other for other in all_parts if other != parts]
-        length = LABEL_PARTS
-        while length < len(parts) and any(other[-length:] == parts[-length:] for other in others):
-            length += 1
-        return PurePosixPath(*(printable(part) for part in parts[-length:]))
-
-    return [label(parts) for parts in all_parts]
 
 
 class _Collection:
@@ -131,25 +129,28 @@ class _Collection:
         self.told = told
         self.now = now
         self.limits = limits
-        self.state = load_source_state(landing, SOURCE_SYSTEM, "artifacts")
+        self.state = load_inference_state(landing, SOURCE_SYSTEM)
         self.summary = ArtifactsSummary()
         self.options = json.dumps(dict(told.producer), sort_keys=True) if told.producer else None
         self.rejects: list[Row] = []
         self.drops: dict[date, Drop] = {}
         self.pending: dict[date, list[Row]] = {}
         self.pending_bytes: Counter[date] = Counter()
+        self.seen: set[str] = set()  # documents: one may be given twice, by itself and by a folder above it
         # Of the path being read
         self.root = ""
-        self.label = PurePosixPath()
-        self.base = PurePosixPath()  # where paths within it begin
+        self.folder = Path()  # where paths within it begin
+        self.older = PurePosixPath()  # how that was called before documents were known by their whole path
+        self.made_up = ""  # name of a run that nothing names
         self.prefix = ""
         self.hints: dict[PurePosixPath, _Hint] = {}
         self.metas: dict[PurePosixPath, tuple[object, str]] = {}  # folder -> what its EVAL_META says, and its SHA-256
 
-    def add(self, path: Path, label: PurePosixPath) -> None:
+    def add(self, path: Path) -> None:
         self.root = printable(path.resolve().name)
-        self.label = label
-        self.base = label if path.is_dir() else label.parent
+        self.folder = path if path.is_dir() else path.resolve().parent
+        self.older = shown_path(path) if path.is_dir() else shown_path(path).parent
+        self.made_up = known_as(path)
         self.prefix = f"{self.root}/" if path.is_dir() else ""
         self.hints, self.metas = {}, {}
         files = ArtifactFiles(path, SUFFIXES, self._refuse, RUN_FILES | {EVAL_META}, self.limits)
@@ -224,29 +225,23 @@ class _Collection:
         self.hints[path.parent] = _Hint(run_id, attempt, known)
         yield "workflow_run", 0, run, None
 
-    def _take(self, document: Document, rows: Iterable[tuple[str, int, object, Row | None]]) -> None:
-        """Drop the rows of a file that has changed since it was dropped."""
-        what = hashlib.sha256(document.data).hexdigest()
-        n_kept: dict[Run, int] = {}  # of the runs of which the file is news
-        unchanged: set[Run] = set()
-        changed: set[Run] = set()  # dropped before, with other content
+    def _take(self, document: Document, found: Iterable[tuple[str, int, object, Row | None]]) -> None:
+        """Drop the rows of a document that has changed since it was dropped, and withdraw what it had in other runs."""
+        rows = list(found)  # first of all: a description of the run counts for its own file, too
+        name = known_as(self.folder, document.path)
+        outer = self._run(document.path, document, None)
+        before = self.state.documents.get(name, HeldDocument(""))
+        digest = self._digest(document, rows, outer)
+        if name in self.seen or before.digest == digest:
+            self.seen.add(name)
+            self.summary.unchanged += bool(rows)
+            self.summary.unnamed.update(run.name for run in before.runs if run.name == self.made_up)
+            return
+        self.seen.add(name)
+        held: dict[RunKey, HeldRun] = {}
         n_refused = 0
         for kind, index, value, entry in rows:
             path = document.path if entry is None else PurePosixPath(printable(str(entry["path"])))
-            run = self._run(path, document, entry)
-            if run not in n_kept and run not in unchanged:
-                key = self._file_key(document, run)
-                meta = (
-                    self.metas[document.path.parent][1] if kind == "eval" and document.path.parent in self.metas else ""
-                )
-                if key in self.state.records:
-                    changed.add(run)
-                if self._is_news(key, self._content_key(f"{what}{meta}", run)):
-                    n_kept[run] = 0
-                else:
-                    unchanged.add(run)
-            if run in unchanged:
-                continue
             try:
                 raw = _raw(kind, value)
             except NoRow as reason:
@@ -254,28 +249,38 @@ class _Collection:
                 if n_refused <= REJECTS_OF_A_FILE:
                     self._refuse(str(path), str(reason), _excerpt(value), index, document)
                 continue
-            self._keep(kind, index, raw, path, document, run)
-            n_kept[run] += 1
-        self.summary.unchanged += len(unchanged)
+            run = self._run(path, document, entry)
+            if run.is_made_up:
+                self.summary.unnamed.add(run.name)
+            is_told = run.github_run_id is not None and run.github_run_id == outer.github_run_id
+            held[run.key] = HeldRun(run.name, run.attempt, run.github_run_id, run.created_at, is_told)
+            self._keep(kind, index, raw, name, path, held[run.key])
         if n_refused > REJECTS_OF_A_FILE:
             self._refuse(str(document.path), f"{n_refused} rows refused, the first {REJECTS_OF_A_FILE} are kept")
-        if not n_kept and not unchanged:  # no row at all
-            run = self._run(document.path, document, None)
-            key = self._file_key(document, run)
-            if key in self.state.records and self._is_news(key, self._content_key(what, run)):
-                n_kept[run] = 0
-                changed.add(run)
-        for run in changed:
-            if n_kept.get(run) == 0:  # else the rows that it had would count for ever
-                self._keep("withdrawn", 0, "{}", document.path, document, run)
+        left = [run for run in before.runs if run.key not in held]
+        stay = self._withdraw(left, outer, name, document)
+        self.state.documents[name] = HeldDocument(digest, [*held.values(), *stay])
+        older = str(self.older / document.path)
+        if older in self.state.documents:
+            self._withdraw(self.state.documents.pop(older).runs, outer, older, document)
 
-    def _file_key(self, document: Document, run: Run) -> str:
-        return _key(self.base / document.path, run.name, run.attempt)
+    def _withdraw(self, runs: list[HeldRun], outer: Run, name: str, document: Document) -> list[HeldRun]:
+        """Say that a document has no rows in these runs any more; gives those in which what it had still counts."""
+        stay = [run for run in runs if run.is_told and run.key != outer.key]  # it was another file of the same path
+        for run in runs:
+            if run not in stay:
+                self._keep("withdrawn", 0, "{}", name, document.path, run)
+        return stay
 
-    def _content_key(self, what: str, run: Run) -> str:
-        return f"{what} {self.options} {run.created_at if run.is_dated else None}"
+    def _digest(self, document: Document, rows: list[tuple[str, int, object, Row | None]], outer: Run) -> str:
+        """A hash of all that the rows of a document follow from."""
+        what = hashlib.sha256(document.data).hexdigest()
+        is_eval = any(kind == "eval" for kind, _, _, _ in rows)
+        meta = self.metas[document.path.parent][1] if is_eval and document.path.parent in self.metas else None
+        created_at = outer.created_at if outer.is_dated else None
+        return _hash(_key(what, meta, self.options, self.root, outer.name, outer.attempt, created_at))
 
-    def _keep(self, kind: str, index: int, raw: str, path: PurePosixPath, document: Document, run: Run) -> None:
+    def _keep(self, kind: str, index: int, raw: str, name: str, path: PurePosixPath, run: HeldRun) -> None:
         day = run.created_at.date()
         is_told = kind == "benchmark" and self.options is not None
         self.pending.setdefault(day, []).append(
@@ -287,7 +292,7 @@ class _Collection:
                 "github_run_id": run.github_run_id,
                 "run_attempt": run.attempt,
                 "created_at": run.created_at,
-                "document_path": str(self.base / document.path),
+                "document_path": name,
                 "artifact_path": str(path),
                 "row_index": index,
                 "options_json": self.options if is_told else None,
@@ -321,15 +326,15 @@ class _Collection:
             self.summary.files.append(path)
             self.state.last_files = [str(path.relative_to(self.landing))]
 
-    def _is_news(self, key: str, what: str) -> bool:
-        digest = hashlib.sha256(what.encode()).hexdigest()[:16]
-        before = self.state.records.get(key)
-        self.state.records[key] = digest
+    def _is_news(self, reject: Row) -> bool:
+        key, digest = _key(*_reject_key(reject)), _hash(str(reject["detail"]))
+        before = self.state.rejects.get(key)
+        self.state.rejects[key] = digest
         return before != digest
 
     def _drop_rejects(self) -> None:
         """A reject is dropped once, as a row is."""
-        news = [row for row in self.rejects if self._is_news(_key("reject", *_reject_key(row)), str(row["detail"]))]
+        news = [row for row in self.rejects if self._is_news(row)]
         self.rejects = []
         host, today = socket.gethostname(), self.now.date()
         self._note(drop_rows(self.landing, INFERENCE_REJECTS, news, host=host, producer=PRODUCER, date=today))
@@ -347,7 +352,7 @@ class _Collection:
             {
                 "source_system": SOURCE_SYSTEM,
                 "recorded_at": self.now,
-                "document_path": str(self.base / (path if document is None else document.path)),
+                "document_path": known_as(self.folder, PurePosixPath(path) if document is None else document.path),
                 "artifact_path": f"{self.prefix}{path}",
                 "row_index": row_index,
                 "reason": reason,
@@ -374,9 +379,9 @@ class _Collection:
         elif isinstance(commit, str) and commit:
             name = f"commit {printable(commit)}"
         else:
-            name = str(self.label)
-            self.summary.unnamed.add(name)
-        return Run(name, run_id, attempt, created_at, known is not None)
+            name = self.made_up
+        is_made_up = run_id is None and name == self.made_up
+        return Run(name, run_id, attempt, created_at, known is not None, is_made_up)
 
     def _time(self, value: object) -> datetime | None:
         """A time of GitHub's, or a day; None where it is neither, or no time at which such a run can have been."""
@@ -480,6 +485,10 @@ def _excerpt(value: object) -> str:
 
 def _reject_key(row: Row) -> tuple[object, ...]:
     return row["document_path"], row["artifact_path"], row["row_index"], row["reason"]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _key(*parts: object) -> str:

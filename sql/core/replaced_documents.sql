@@ -1,5 +1,5 @@
--- A document that landed more than once for one run, changed: only the rows of its newest collection count. Those that it
--- had before stay in stage.inference_artifacts.
+-- A document that landed more than once for one run, changed or withdrawn from it: only the rows of its newest collection
+-- count. Those that it had before stay in stage.inference_artifacts.
 -- depends: stage.inference_artifacts
 CREATE OR REPLACE TABLE inference.replaced_documents (
     run_name VARCHAR NOT NULL, -- the GitHub run id where known, else the commit or what was collected

@@ -1,6 +1,6 @@
--- One attempt of a benchmark workflow's run, of which artifacts landed. Its times are those of its own description where
+-- One attempt of a benchmark workflow's run, of which artifacts count. Its times are those of its own description where
 -- that landed, else what the collector knew, by its newest collection.
--- depends: stage.inference_artifacts, inference.artifacts
+-- depends: inference.artifacts
 CREATE OR REPLACE TABLE inference.workflow_runs (
     workflow_run_id BIGINT PRIMARY KEY, -- stable id of run_name and run_attempt
     run_name VARCHAR NOT NULL, -- the GitHub run id where known, else the commit or what was collected
@@ -21,16 +21,18 @@ CREATE OR REPLACE TABLE inference.workflow_runs (
 INSERT INTO inference.workflow_runs BY NAME
 WITH newest AS (
     SELECT run_name, run_attempt, max(recorded_at) AS recorded_at, max(github_run_id) AS github_run_id
-    FROM stage.inference_artifacts
+    FROM inference.artifacts
+    WHERE kind <> 'withdrawn'
     GROUP BY run_name, run_attempt
 ),
 timed AS (
     SELECT artifacts.run_name, artifacts.run_attempt, min(artifacts.created_at) AS created_at
-    FROM stage.inference_artifacts AS artifacts
+    FROM inference.artifacts AS artifacts
     JOIN newest
         ON newest.run_name = artifacts.run_name
         AND newest.run_attempt = artifacts.run_attempt
         AND newest.recorded_at = artifacts.recorded_at
+    WHERE artifacts.kind <> 'withdrawn'
     GROUP BY artifacts.run_name, artifacts.run_attempt
 ),
 descriptions AS (

@@ -318,6 +318,41 @@ def test_files_of_one_name_in_two_places_both_count(tmp_path: Path) -> None:
     assert tputs(tmp_path) == [1, 2]
 
 
+def test_files_of_one_name_given_one_after_the_other_both_count(tmp_path: Path) -> None:
+    """Of one run, and of none that is named."""
+    for n, (name, run_id) in enumerate((("m1", 1), ("m2", 1), ("n1", None), ("n2", None))):
+        (tmp_path / name / "out").mkdir(parents=True)
+        (tmp_path / name / "out" / "a.json").write_text(json.dumps(point(n, conc=4 + n)))
+        collect([tmp_path / name / "out" / "a.json"], tmp_path / "landing", Told(run_id), now=day(n + 1))
+    assert tputs(tmp_path, "inference.benchmark_results") == [0, 1, 2, 3]
+    assert len(rows_of(tmp_path, "FROM inference.workflow_runs")) == 3
+
+
+def test_a_document_counts_where_it_belongs_now(tmp_path: Path) -> None:
+    """A corrected file given alone, a collection that lost a commit, an emptied file, a run named later."""
+
+    def land_twice(name: str, before: object, then: object, *, beside: str | None = None, **told: Any) -> None:
+        for at, content in ((1, before), (2, then)):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(json.dumps(content))
+            given = [tmp_path / name, *([tmp_path / beside] if beside and at == 1 else [])]
+            collect(given, tmp_path / "landing", Told(**told) if at == 2 else Told(), now=day(at))
+            if name == "s.json":  # what was held is learnt from landing
+                shutil.rmtree(tmp_path / "collector-state")
+
+    (tmp_path / "q" / "a").mkdir(parents=True)
+    (tmp_path / "q" / "a" / "r.json").write_text(json.dumps(point(1, conc=1)))
+    entries = [{"path": f"{c}.json", "commit": c, "data": point(n, conc=n)} for c, n in (("aaa", 4), ("bbb", 5))]
+    land_twice("p/a/r.json", point(2, conc=2), point(3, conc=2), beside="q/a/r.json")
+    land_twice("c.json", {"rows": entries}, {"rows": entries[1:]})
+    land_twice("s.json", point(6, conc=6), [])
+    land_twice("late.json", point(7, conc=7), point(7, conc=7), run_id=7)
+    assert tputs(tmp_path, "inference.benchmark_results") == [1, 3, 5, 7]
+    assert len(rows_of(tmp_path, "FROM inference.mapped_rows")) == 4
+    runs = rows_of(tmp_path, "SELECT run_name FROM inference.workflow_runs ORDER BY run_name")
+    assert [row["run_name"].split("#")[0] for row in runs] == ["7", "a/r.json", "a/r.json", "commit bbb"]
+
+
 def test_numbers_that_cannot_be_stop_nothing(tmp_path: Path) -> None:
     """Each is set aside with its reason or counts as unknown, and its neighbours are in the tables."""
     absurd: dict[str, Row] = {

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -17,6 +18,8 @@ import pytest
 from typer.testing import CliRunner
 
 from collectors.cli import app
+from collectors.contract_inference import INFERENCE_ARTIFACTS
+from collectors.drop import drop_rows
 from collectors.sources.artifact_files import Limits
 from collectors.sources.inferencex import ArtifactsSummary, Told, collect
 from tests.inference_warehouse import REAL, real_row, zip_of
@@ -56,7 +59,7 @@ def test_all_real_artifacts_land_as_they_are(tmp_path: Path) -> None:
             assert json.loads(row["raw"]) == entry["data"]
             assert row["created_at"].date().isoformat() == entry["date"]
     again = collect(REAL, tmp_path, now=NOW)
-    assert not again.rows and not again.files and again.unchanged == 10
+    assert not again.rows and not again.files and again.unchanged == len(REAL)
 
 
 def test_a_run_as_ci_writes_it(tmp_path: Path) -> None:
@@ -133,6 +136,9 @@ def test_files_of_one_name_in_two_places_are_two_files(tmp_path: Path) -> None:
         assert len(rejects) == len({row["document_path"] for row in rejects}) == len(rows)
         assert not collect(given, landing, told, now=NOW).files  # all of it is known
     one_by_one = tmp_path / "landing" / "one by one"
+    assert [collect([f / "agg.json"], one_by_one, told, now=NOW).rows["benchmark"] for f in folders[:2]] == [1, 1]
+    assert not collect([f / "agg.json" for f in folders[:2]], one_by_one, told, now=NOW).files
+    one_by_one = tmp_path / "landing" / "unnamed"
     assert [collect([f], one_by_one, now=NOW).rows["benchmark"] for f in folders[:2]] == [1, 1]
     assert len({(row["run_name"], row["document_path"]) for row in landed(one_by_one)}) == 2
 
@@ -151,6 +157,116 @@ def test_a_changed_file_lands_whole_and_an_emptied_one_says_so(tmp_path: Path) -
     assert rows_after([], 5) == []
     assert rows_after([real_row()], 6) == [("benchmark", 0)]
     assert rows_after([7], 7) == [("withdrawn", 0)]
+
+
+def after(tmp_path: Path, content: object, day: int, name: str = "a.json", **told: Any) -> set[tuple[str, str, int]]:
+    """What a document lands when it is collected with this content: kind, run and number of concurrent requests."""
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(json.dumps(content))
+    collect([tmp_path / name], tmp_path / "landing", Told(**told), now=NOW.replace(day=day))
+    new = [row for row in landed(tmp_path / "landing") if row["recorded_at"].day == day]
+    return {(row["kind"], row["run_name"].split("#")[0], json.loads(row["raw"]).get("conc", 0)) for row in new}
+
+
+def of_commits(**conc: int) -> dict[str, Any]:
+    """A collection of artifacts, one of each commit."""
+    return {"rows": [{"path": f"{c}/r.json", "data": real_row(conc=n), "commit": c} for c, n in conc.items()]}
+
+
+def test_a_document_is_one_however_its_path_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a relative path, through a link, by the file and by a folder above it, beside others and alone."""
+    for name in ("p", "q"):
+        (tmp_path / name / "a" / "b").mkdir(parents=True)
+        (tmp_path / name / "a" / "b" / "r.json").write_text(json.dumps(real_row()))
+    (tmp_path / "link").symlink_to(tmp_path / "p")
+    monkeypatch.chdir(tmp_path / "p" / "a")
+    file = tmp_path / "p" / "a" / "b" / "r.json"
+    documents = []
+    for n, given in enumerate((
+        [file, tmp_path / "q" / "a" / "b" / "r.json"], [file], [Path("b/r.json")], [Path("../a/b")], [tmp_path / "p"],
+        [tmp_path / "link" / "a" / "b" / "r.json"], [file, tmp_path / "p"],
+    )):  # fmt: skip
+        collect(given, tmp_path / "landing" / str(n), Told(run_id=1), now=NOW)
+        documents.append({row["document_path"] for row in landed(tmp_path / "landing" / str(n))})
+    one = documents[1]
+    assert len(one) == 1 and len(documents[0]) == 2 and documents[0] > one and documents[2:] == [one] * 5
+    [name] = one
+    assert name.startswith("b/r.json#") and str(tmp_path) not in name
+
+
+def test_documents_of_two_collectors_are_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(real_row()))
+    for host in ("one", "two"):
+        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
+        collect([tmp_path / "a.json"], tmp_path / host, now=NOW)
+    [one], [two] = landed(tmp_path / "one"), landed(tmp_path / "two")
+    assert one["document_path"] != two["document_path"] and one["run_name"] != two["run_name"]
+
+
+@pytest.mark.parametrize("state_is_lost", [False, True])
+def test_a_document_is_withdrawn_from_runs_that_it_does_not_name_any_more(tmp_path: Path, state_is_lost: bool) -> None:
+    """Also where what it held is known from landing alone."""
+
+    def then(*args: Any, **kwargs: Any) -> set[tuple[str, str, int]]:
+        if state_is_lost:
+            shutil.rmtree(tmp_path / "collector-state")
+        return after(tmp_path, *args, **kwargs)
+
+    after(tmp_path, of_commits(aaa=1, bbb=2), 1)
+    assert then(of_commits(bbb=2), 2) == {("withdrawn", "commit aaa", 0), ("benchmark", "commit bbb", 2)}
+    assert then(of_commits(ccc=3), 3) == {("withdrawn", "commit bbb", 0), ("benchmark", "commit ccc", 3)}
+    assert then({"rows": []}, 4) == {("withdrawn", "commit ccc", 0)}
+    # A run named later
+    made_up = f"{tmp_path.name}/b.json"
+    assert after(tmp_path, [real_row()], 5, "b.json") == {("benchmark", made_up, real_row()["conc"])}
+    assert then([real_row(conc=9)], 6, "b.json", run_id=7) == {("benchmark", "7", 9), ("withdrawn", made_up, 0)}
+    # CI uses one path for one run after another
+    assert then([real_row(conc=8)], 7, "b.json", run_id=8) == {("benchmark", "8", 8)}
+    assert then([], 8, "b.json", run_id=7) == {("withdrawn", "7", 0)}
+    assert then([], 9, "b.json", run_id=8) == {("withdrawn", "8", 0)}
+    assert then([], 10, "b.json", run_id=9) == set()
+
+
+def test_a_run_described_later_takes_its_documents(tmp_path: Path) -> None:
+    (tmp_path / "art").mkdir()
+    (tmp_path / "art" / "a.json").write_text(json.dumps(real_row()))
+    collect([tmp_path / "art"], tmp_path / "landing", now=NOW)
+    (tmp_path / "art" / "run.json").write_text(json.dumps({"id": 5, "created_at": "2026-08-30T10:00:00Z"}))
+    collect([tmp_path / "art"], tmp_path / "landing", now=NOW.replace(day=2))
+    rows = [row for row in landed(tmp_path / "landing") if row["recorded_at"].day == 2]
+    assert sorted((row["kind"], row["github_run_id"]) for row in rows) == [
+        ("benchmark", 5), ("withdrawn", None), ("workflow_run", 5),
+    ]  # fmt: skip
+
+
+def test_a_run_that_the_path_of_an_entry_names_is_withdrawn_with_it(tmp_path: Path) -> None:
+    def entries(*ids: int) -> dict[str, Any]:
+        return {"rows": [{"path": f"x_{i}/r.json", "data": real_row(conc=1)} for i in ids]}
+
+    after(tmp_path, entries(29003473063, 29003473064), 1)
+    assert after(tmp_path, entries(29003473064), 2) == {
+        ("withdrawn", "29003473063", 0), ("benchmark", "29003473064", 1),
+    }  # fmt: skip
+
+
+def test_what_landed_under_an_older_name_is_withdrawn(tmp_path: Path) -> None:
+    """Documents were once known by the last parts of what was given."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.json").write_text(json.dumps(real_row()))
+    old = {
+        "source_system": "inferencex", "recorded_at": NOW.replace(hour=1), "kind": "benchmark", "run_attempt": 1,
+        "created_at": NOW, "document_path": "out/a.json", "artifact_path": "a.json", "row_index": 0, "raw_sha256": "",
+        "raw": json.dumps(real_row(conc=3)),
+    }  # fmt: skip
+    for name, run_id in (("out/a.json", None), ("7", 7), ("8", 8)):
+        row = old | {"run_name": name, "github_run_id": run_id}
+        drop_rows(tmp_path / "landing", INFERENCE_ARTIFACTS, [row], host="h", producer="test", date=NOW.date())
+    collect([tmp_path / "out" / "a.json"], tmp_path / "landing", Told(run_id=7), now=NOW)
+    new = [row for row in landed(tmp_path / "landing") if row["recorded_at"] == NOW]
+    assert sorted((row["kind"], row["run_name"], row["document_path"].split("#")[0]) for row in new) == [
+        ("benchmark", "7", "out/a.json"), ("withdrawn", "7", "out/a.json"), ("withdrawn", "out/a.json", "out/a.json"),
+    ]  # fmt: skip
+    assert not collect([tmp_path / "out" / "a.json"], tmp_path / "landing", Told(run_id=7), now=NOW).files
 
 
 def test_an_evaluation_lands_again_when_its_description_changes(tmp_path: Path) -> None:

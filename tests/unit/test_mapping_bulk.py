@@ -111,15 +111,16 @@ METRICS: list[object] = [
     None, 0, 1, 0.125, -3.5, 1e-7, 1e300, "12", "1.5e-3", "12 ms", "2026-06-11", "inf", "", True, False, [1.0], 2**70,
     10**400, -1e300, 1.7e308, "1e400", 5e-324,
 ]  # fmt: skip
+ODD_NAMES: list[object] = [5, True, 1e6, 1e300, -2.50, 1e-7, 2**53, [True, "x", None], {"a": [1]}]
 NAMES: dict[str, list[object]] = {
-    "hw": [None, "b200", "B200-NV-TRT_3", "h200-trt-nv", "cluster:mi355x-amds", "a100", "", 5, True],
+    "hw": [None, "b200", "B200-NV-TRT_3", "h200-trt-nv", "cluster:mi355x-amds", "a100", "", *ODD_NAMES],
     "infmax_model_prefix": [None, None, "dsr1", "gptoss", "dsr1-fp4-v2", "kimik2.7-fp8", "new", ""],
     "model_prefix": [None, None, "dsr1", ""],
-    "model": [None, "openai/gpt-oss-120b", "dsr1-fp8", "nobody/knows", 7],
-    "framework": [None, "vllm", "SGLang-Disagg", "trtllm", "dynamo-trtllm", "new", ""],
-    "precision": [None, "fp8", "NVFP4", "int2", ""],
-    "spec_decoding": [None, "MTP", "none", "", "eagle"],
-    "image": [None, "", "vllm#vllm-openai:v0.19", "repo/x"],
+    "model": [None, "openai/gpt-oss-120b", "dsr1-fp8", "nobody/knows", *ODD_NAMES],
+    "framework": [None, "vllm", "SGLang-Disagg", "trtllm", "dynamo-trtllm", "new", "", *ODD_NAMES],
+    "precision": [None, "fp8", "NVFP4", "int2", "", *ODD_NAMES],
+    "spec_decoding": [None, "MTP", "none", "", "eagle", *ODD_NAMES],
+    "image": [None, "", "vllm#vllm-openai:v0.19", "repo/x", *ODD_NAMES],
 }
 
 
