@@ -220,10 +220,9 @@ class _Table:
             else:
                 self._parquet = None
                 self.schema, self.n_rows = _survey_csv(path)
-        except pa.ArrowException as error:
-            raise BadTable(
-                f"{path}: not readable as {self._kind} ({_first_line(error)}); give a CSV or Parquet file"
-            ) from error
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            remedy = "give a Parquet file, or a CSV file saved as UTF-8"
+            raise BadTable(f"{path}: not readable as {self._kind} ({_first_line(error)}); {remedy}") from error
         # Python has no nanoseconds: times are read to the microsecond.
         self.schema = pa.schema([field.with_type(_microseconds(field.type)) for field in self.schema])
         self.names: list[str] = self.schema.names
@@ -285,6 +284,8 @@ def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
     if pa.types.is_null(one):
         return other
     both = {one, other}
+    if both == {pa.timestamp("s", "UTC"), pa.timestamp("ns", "UTC")}:
+        return pa.timestamp("ns", "UTC")
     if both == {pa.int64(), pa.float64()}:
         return pa.float64()
     if both <= {pa.date32(), pa.timestamp("s"), pa.timestamp("ns")}:

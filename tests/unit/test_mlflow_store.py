@@ -2,9 +2,11 @@
 
 import math
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +270,26 @@ def test_an_older_store_has_fewer_tables_and_columns(store: Path, landing: Path)
     assert run(store, landing).rows == {}
 
 
+def test_any_column_may_be_missing_but_those_that_every_version_has(store: Path, landing: Path) -> None:
+    """Workspaces came late: without them, too, they are part of the key of a registered model. So with any other."""
+    query(store, "PRAGMA foreign_keys = OFF")
+    missing = set()
+    for table, dataset in TABLES.items():
+        kept = [name for name, *_ in query(store, f"SELECT name FROM pragma_table_info('{table}')")]
+        dropped = {c.name for c in dataset.columns if not c.required and c.name in kept}
+        listed = ", ".join(f'"{name}"' for name in kept if name not in dropped)
+        query(store, f"CREATE TABLE made AS SELECT {listed} FROM {table}")
+        query(store, f"DROP TABLE {table}")
+        query(store, f"ALTER TABLE made RENAME TO {table}")
+        missing |= {(table, name) for name in dropped}
+    assert {("registered_models", "workspace"), ("runs", "start_time"), ("tags", "value")} <= missing
+    assert run(store, landing).rows == {table: count(store, table) for table in TABLES}
+    assert [row["workspace"] for row in landed(landing, "registered_models")] == [None]
+    assert run(store, landing).rows == {}
+    query(store, "DELETE FROM registered_models")
+    assert run(store, landing).rows == {"removed": 1}
+
+
 def test_secrets_are_never_read(store: Path, landing: Path) -> None:
     query(
         store,
@@ -365,19 +387,83 @@ def test_what_is_no_store_is_said_to_be_none(landing: Path, tmp_path: Path) -> N
         assert "hushed" not in f"{caught.value}{caught.value.__cause__}", url
 
 
-def test_another_store_needs_a_name_of_its_own(store: Path, landing: Path, tmp_path: Path) -> None:
+OF_RUNS = ("runs", "metrics", "latest_metrics", "params", "tags")
+
+
+@pytest.fixture
+def other(mlflow_db: Path, tmp_path: Path) -> Path:
+    """A store with other runs, made at another time."""
+    other = Path(shutil.copy(mlflow_db, tmp_path / "other.db"))
+    for table in OF_RUNS:
+        query(other, f"UPDATE {table} SET run_uuid = 'f' || substr(run_uuid, 1, 30)")
+    query(other, "UPDATE experiments SET creation_time = creation_time + 1")
+    return other
+
+
+def test_another_store_needs_a_name_of_its_own(store: Path, other: Path, landing: Path, tmp_path: Path) -> None:
     run(store, landing)
     moved = Path(shutil.copy(store, tmp_path / "moved.db"))
     assert run(moved, landing).rows == {}, "the same runs: the store has been moved"
-    for table in ("runs", "metrics", "latest_metrics", "params", "tags"):
-        query(moved, f"UPDATE {table} SET run_uuid = 'f' || substr(run_uuid, 1, 30)")
-    other = Path(shutil.copy(moved, tmp_path / "other.db"))
     with pytest.raises(OtherStore, match=r"moved\.db was imported, and the two share no run; give this store a --name"):
         run(other, landing)
     assert run(other, landing, "lab").store == "mlflow_lab"
     assert {row["store"] for row in landed(landing, "runs")} == {"mlflow", "mlflow_lab"}
     with pytest.raises(StoreUnreadable, match="--name Lab"):
         run(other, landing, "Lab")
+
+
+@pytest.mark.parametrize("is_state_lost", [False, True])
+@pytest.mark.parametrize("has_runs", [False, True])
+def test_another_store_is_known_as_such_at_the_same_place_and_without_a_state(
+    store: Path, other: Path, landing: Path, is_state_lost: bool, has_runs: bool
+) -> None:
+    run(store, landing)
+    before = set(landing.rglob("*.parquet"))
+    if not has_runs:
+        for table in OF_RUNS:
+            query(other, f"DELETE FROM {table}")
+    kept = shutil.copy(store, store.with_suffix(".kept"))
+    shutil.copy(other, store)
+    if is_state_lost:
+        state_path(landing, "mlflow").unlink()
+    for _ in range(2):
+        with pytest.raises(
+            OtherStore, match=r"mlflow, another store was imported, and the two share no run; give .* --name"
+        ):
+            run(store, landing)
+    assert set(landing.rglob("*.parquet")) == before
+    shutil.copy(kept, store)
+    assert bool(run(store, landing).rows) == is_state_lost
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "is_state_lost"),
+    [
+        ("SELECT 1", "SELECT 1", False),
+        ("SELECT 1", "SELECT 1", True),
+        ("SELECT 1", "DELETE FROM experiments", False),
+        ("UPDATE experiments SET creation_time = NULL", "SELECT 1", False),
+    ],
+)
+def test_a_store_that_was_emptied_is_the_same_store(
+    store: Path, other: Path, landing: Path, before: str, change: str, is_state_lost: bool
+) -> None:
+    query(store, before)
+    run(store, landing)
+    for table in OF_RUNS:
+        query(store, f"DELETE FROM {table}")
+    query(store, change)
+    if is_state_lost:
+        state_path(landing, "mlflow").unlink()
+    run(store, landing)
+    n_removed = sum(row["table_name"] == "runs" for row in landed(landing, "removed"))
+    assert (n_removed, imports(landing)) == (
+        (0, [True, True]) if is_state_lost else (count(other, "runs"), [True, False])
+    )
+    with closing(sqlite3.connect(store)) as con, con:
+        con.execute("ATTACH ? AS other", [str(other)])
+        con.execute("INSERT INTO runs SELECT * FROM other.runs")
+    assert run(store, landing).rows["runs"] == count(other, "runs"), "new runs in it"
 
 
 def test_the_command_says_what_it_dropped(store: Path, landing: Path) -> None:

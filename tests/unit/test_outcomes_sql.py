@@ -154,5 +154,20 @@ def test_energy_per_success_takes_in_what_failed_queries_took(world: World) -> N
         ("linear", 3, 3, pytest.approx(1_090_000 / 3), 2, 2, pytest.approx(50_000)),
         ("agentic", 2, 3, pytest.approx(50_000), 3, 1, pytest.approx(150_000)),
     ]
+    world.con.execute("BEGIN")
+    try:
+        world.con.execute(
+            """UPDATE runs SET quality_flags = '["run_failed"]' WHERE source_run_id IN ('linear 2', 'agentic 2')"""
+        )
+        charged = world.rows(
+            "SELECT n_runs, n_queries, mj_per_query, n_queries_known, mj_per_success FROM energy_efficiency "
+            "ORDER BY workflow_type DESC"
+        )
+    finally:
+        world.con.execute("ROLLBACK")
+    assert [tuple(row.values()) for row in charged] == [
+        (2, 2, pytest.approx(520_000), 2, pytest.approx(50_000)),
+        (1, 2, pytest.approx(50_000), 3, pytest.approx(150_000)),
+    ]
     pairs = world.rows("SELECT linear_successes, agentic_successes FROM tax_pairs WHERE linear_j > 0 ORDER BY run_id")
     assert [tuple(row.values()) for row in pairs] == [(1, 1), (1, 0)]

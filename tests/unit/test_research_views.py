@@ -149,7 +149,7 @@ def test_a_pair_of_one_measured_and_one_estimated_run_is_in_no_group(
 
 
 def test_energy_efficiency(con: duckdb.DuckDBPyConnection) -> None:
-    names = ("hw_id", "provider", "model_name", "task_name", "workflow_type", "is_estimated")
+    names = ("hw_id", "provider", "model_name", "task_name", "workflow_type", "energy_source", "is_estimated")
     expected = grouped(runs_with_names(con), *names)
     found = rows(con, "FROM main.energy_efficiency")
     assert len(found) == len(expected) == 16
@@ -162,6 +162,17 @@ def test_energy_efficiency(con: duckdb.DuckDBPyConnection) -> None:
         assert row["mj_per_llm_call"] == close(energy / 1e3 / sum(run["llm_calls"] for run in members))
         assert row["j_per_token"] == close(energy / 1e6 / sum(run["total_tokens"] for run in members))
         assert row["j_per_instruction"] == close(energy / 1e6 / sum(run["instructions"] for run in members))
+
+
+def test_energies_of_two_sources_are_not_averaged_together(
+    con: duckdb.DuckDBPyConnection, change: Callable[[str], None]
+) -> None:
+    other, reported, *_ = [run for run in runs_with_names(con) if not run["is_estimated"] and run["run_number"] < 99]
+    change(f"UPDATE main.runs SET energy_source = 'rapl+nvml' WHERE run_id = {other['run_id']}")
+    change(f"UPDATE main.runs SET energy_source = 'reported', is_estimated = NULL WHERE run_id = {reported['run_id']}")
+    [found] = rows(con, "FROM main.energy_efficiency WHERE energy_source NOT IN ('rapl', 'model:cpu_time')")
+    assert (found["energy_source"], found["n_runs"]) == ("rapl+nvml", 1)
+    assert found["mj_per_query"] == close(other["dynamic_energy_uj"] / 1e3)
 
 
 def test_runs_that_know_no_tokens_or_failed_do_not_dilute_the_energy_of_a_token(
@@ -399,10 +410,36 @@ def test_coverage_gaps(con: duckdb.DuckDBPyConnection, change: Callable[[str], N
     assert {r["finding"] for r in found[("min_sample_size",)]} >= {"5 usable of 5 run(s), 10 are the least"}
     [balance] = found[("provider_balance",)]
     assert balance["value"] == pytest.approx(max(by_provider.values()) / min(by_provider.values()))
+    change(
+        "UPDATE main.runs SET thermal_now_active = true FROM main.experiments "
+        "WHERE experiments.exp_id = runs.exp_id AND provider = 'cloud'"
+    )
+    [balance] = rows(con, "FROM main.coverage_gaps WHERE rule = 'provider_balance'")
+    assert (balance["value"], balance["finding"][-7:]) == (None, "cloud 0"), "none of its runs may be used"
     cold = {key: np.mean([run["is_cold_start"] for run in members]) for key, members in grouped(left, *names).items()}
     assert {tuple(r[n] for n in names): r["value"] for r in found[("cold_starts",)]} == pytest.approx(
         {key: share for key, share in cold.items() if share > 0.20}
     )
+
+
+def test_measured_and_estimated_runs_are_not_added_to_balance_a_provider(
+    con: duckdb.DuckDBPyConnection, change: Callable[[str], None]
+) -> None:
+    """Of each provider are as many measured as estimated runs; the cloud's of both kinds would make up for one kind."""
+    change(
+        "DELETE FROM main.runs USING main.experiments WHERE experiments.exp_id = runs.exp_id "
+        "AND provider <> 'cloud' AND is_estimated"
+    )
+    assert "provider_balance" not in rules(con), "20 measured of each"
+    change(
+        "DELETE FROM main.runs USING "
+        "(SELECT run_id, row_number() OVER (PARTITION BY is_estimated ORDER BY run_id) AS n FROM main.runs "
+        "JOIN main.experiments USING (exp_id) WHERE provider = 'cloud') AS cloud "
+        "WHERE cloud.run_id = runs.run_id AND n > 9"
+    )
+    [balance] = rows(con, "FROM main.coverage_gaps WHERE rule = 'provider_balance'")
+    measured = grouped([run for run in runs_with_names(con) if not run["is_estimated"]], "provider")
+    assert balance["value"] == pytest.approx(max(map(len, measured.values())) / 9)
 
 
 def test_runs_that_may_not_be_used_fill_no_coverage_gap(

@@ -130,6 +130,9 @@ COLUMNS = {
     "nan": (["nan", "NULL", "-inf"] * 10, ["1"] * 30),
     "great": (["9223372036854775807"] * 30, ["92233720368547758080"] * 30),
     "zeros": (["007"] * 30, ["8"] * 30),
+    "zone then finer": (["2026-01-02T03:04:05Z"] * 30, ["2026-01-02T03:04:05.5Z"] * 30),
+    "finer then zone": (["2026-01-02T03:04:05.5Z"] * 30, ["2026-01-02T03:04:05Z"] * 30),
+    "zone then none": (["2026-01-02T03:04:05Z"] * 30, ["2026-01-02T03:04:05"] * 30),
     "zone": (["2026-01-02T03:04:05Z"] * 30, ["2026-01-02T03:04:06Z"] * 30),
     "nothing": ([""] * 30, [""] * 30),
 }
@@ -149,6 +152,17 @@ def test_a_csv_file_that_is_read_in_portions_is_what_arrow_reads_at_once(
     portions = list(tabular._csv_batches(path, schema, None))
     assert len(portions) > 5
     assert pa.Table.from_batches(portions).equals(at_once)
+
+
+@pytest.mark.parametrize("text", ["größe\n1\n", "a\nca\u00e9\n"])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_csv_file_in_another_encoding_is_refused_with_the_right_one(tmp_path: Path, text: str, encoding: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(text.encode(encoding))
+    with pytest.raises(
+        BadTable, match=r"data\.csv: not readable as CSV .*; give a Parquet file, or a CSV file saved as UTF-8"
+    ):
+        drop_dataset("d", path, tmp_path / "landing")
 
 
 def test_a_csv_file_is_never_whole_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
