@@ -211,12 +211,13 @@ def build_days(
 
 def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: Iterable[SqlFile]) -> None:
     """Make tables and views whole, in the order given, with their comments."""
+    files = list(files)
     prepare(con)
-    tracked.ensure_views(con)
+    if any(name.startswith(f"{tracked.SCHEMA}.") for file in files for name in file.depends):
+        tracked.ensure_views(con)
     for file in sql_files.layer_files("day"):
         sql_files.run_declaration(con, file)  # a table exists, empty, where no day was built yet
     write_empty_files(warehouse.lake)  # and so does what a view of samples lists
-    files = list(files)
     _drop_of_other_kind(con, files)
     for file in files:
         if file.schema in STORE_KINDS:

@@ -26,6 +26,10 @@ WITH findings AS (
     FROM main.runs
     WHERE regexp_matches(quality_flags, '"(resets|hidden_wraps)"')
     UNION ALL
+    SELECT 'runs', 'runs with a GPU that never told its energy', count(*)
+    FROM main.runs
+    WHERE contains(quality_flags, '"gpu_unread"')
+    UNION ALL
     SELECT 'runs', 'runs whose number another run of the experiment has: unpaired', count(*)
     FROM main.runs
     WHERE contains(quality_flags, '"duplicate_run_number"')

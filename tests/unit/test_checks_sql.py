@@ -122,6 +122,20 @@ def test_falling_counter_in_the_lake_is_found(tmp_path_factory: pytest.TempPathF
     world.con.close()
 
 
+def test_a_run_whose_energy_is_as_its_source_had_written_stops_no_publication(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    world = World(tmp_path_factory.mktemp("reported"))
+    world.add_run("reported", world.add_experiment(), reported_total_energy_uj=50_000_000)
+    world.build()
+    assert world.rows("SELECT total_energy_uj, energy_source, energy_lo_uj FROM runs") == [
+        {"total_energy_uj": 50_000_000, "energy_source": "reported", "energy_lo_uj": None}
+    ]
+    found = {check.name: world.findings(check.name) for check in CHECKS if check.severity == "error"}
+    assert {name: findings for name, findings in found.items() if findings} == {}
+    world.con.close()
+
+
 def test_example_stores_break_no_rule() -> None:
     results = example_rows("FROM ops.check_results")
     assert {row["check_name"] for row in results} >= {check.name for check in CHECKS}
