@@ -11,8 +11,8 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -112,22 +112,19 @@ RESULT_SCHEMA: Final = pl.Schema(
 def tax_statistics(pairs: pl.DataFrame, computed_at: datetime | None = None) -> pl.DataFrame:
     """Rows of RESULT_SCHEMA from pairs of PAIR_SCHEMA, one per scope and energy source."""
     ordered = pairs.select(PAIR_SCHEMA.names()).cast(PAIR_SCHEMA).sort(PAIR_SCHEMA.names(), nulls_last=True)
-    with_reasons = ordered.with_columns(_exclusion_reason().alias("exclusion_reason"))
-    moment = computed_at or datetime.now(UTC)
-    rows: list[Row] = []
-    for scope, keys in SCOPES.items():
-        group_columns = [*keys, "energy_source", "is_estimated"]
-        family = []
-        for values, group in with_reasons.group_by(group_columns, maintain_order=True):
-            group_key = dict(zip(group_columns, values, strict=True))
-            family.append(_row(scope, group_key, group) | {"computed_at": moment})
-        # One family of hypotheses: what is said of one scope by one way of measuring.
-        for source in {row["energy_source"] for row in family}:
-            members = [row for row in family if row["energy_source"] == source and row["p_t_log"] is not None]
-            for row, p in zip(members, holm([row["p_t_log"] for row in members]), strict=True):
-                row["p_holm"] = p
-        rows += sorted(family, key=lambda row: int(row["tax_stat_id"]))
-    return pl.DataFrame(rows, schema=RESULT_SCHEMA, orient="row")
+    known = ordered.with_columns(_exclusion_reason().alias("exclusion_reason"))
+    scopes = [_of_scope(scope, keys, known) for scope, keys in SCOPES.items()]
+    rows = pl.concat(scopes, how="diagonal_relaxed")  # wider scopes lack keys
+    return rows.with_columns(
+        pl.lit("experiment, run number, hardware").alias("pairing_rule"),
+        pl.lit("task").alias("cluster_unit"),
+        pl.lit(CI_LEVEL).alias("ci_level"),
+        pl.lit(N_RESAMPLES).alias("n_resamples"),
+        pl.lit(SEED).alias("seed"),
+        pl.lit(scipy.__version__).alias("scipy_version"),
+        pl.lit(computed_at or datetime.now(UTC)).alias("computed_at"),
+        *(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in _FLOATS),
+    ).select(pl.col(name).cast(dtype) for name, dtype in RESULT_SCHEMA.items())
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -140,21 +137,27 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def minimum_detectable_ratio(log_sd: float, n: int, alpha: float = 1 - CI_LEVEL, power: float = POWER) -> float:
-    """The geometric mean ratio above 1 that a two-sided t test of n tasks finds with the given power."""
-    critical = special.stdtrit(n - 1, 1 - alpha / 2)
+def minimum_detectable_ratio(log_sd: float, n: int) -> float:
+    """The geometric mean ratio above 1 that a two-sided t test of n tasks finds with the chance POWER."""
+    return math.exp(_detectable_effect(n) * log_sd)
+
+
+@cache
+def _detectable_effect(n: int) -> float:
+    """The mean, in standard deviations, that a two-sided t test of n > 1 values finds with the chance POWER."""
+    critical = special.stdtrit(n - 1, (1 + CI_LEVEL) / 2)
 
     def is_found(effect: float) -> bool:
         # A noncentral t far out gives NaN in its lower tail, where it is 0.
         below = np.nan_to_num(special.nctdtr(n - 1, effect, -critical), nan=0.0)
-        return bool(1 - special.nctdtr(n - 1, effect, critical) + below >= power)
+        return bool(1 - special.nctdtr(n - 1, effect, critical) + below >= POWER)
 
     low, high = 0.0, critical + 1.0
     while not is_found(high):
         low, high = high, 2 * high
     while low < (middle := (low + high) / 2) < high:
         low, high = (low, middle) if is_found(middle) else (middle, high)
-    return float(np.exp(high * log_sd / math.sqrt(n)))
+    return float(high) / math.sqrt(n)
 
 
 def _exclusion_reason() -> pl.Expr:
@@ -174,133 +177,227 @@ def _exclusion_reason() -> pl.Expr:
     )
 
 
-def _row(scope: str, group_key: Row, group: pl.DataFrame) -> Row:
-    """The row of one group of pairs."""
-    used = group.filter(pl.col("exclusion_reason").is_null())
-    reasons = Counter(group["exclusion_reason"].drop_nulls().to_list())
-    row: Row = dict.fromkeys(RESULT_SCHEMA.names())
+def _of_scope(scope: str, keys: Sequence[str], pairs: pl.DataFrame) -> pl.DataFrame:
+    """The rows of one scope, by tax_stat_id."""
+    by = [*keys, "energy_source", "is_estimated"]
     # Of an experiment, what all its pairs have in common is named too.
-    named = {key: group[key][0] for key in KEYS if scope == "experiment" and group[key].n_unique() == 1}
-    row |= named | group_key
-    row |= {
-        "tax_stat_id": stable_id(scope, *(str(value) for value in group_key.values())),
-        "scope": scope,
-        "pairing_rule": "experiment, run number, hardware",
-        "cluster_unit": "task",
-        "n_pairs": used.height,
-        "n_tasks": used["task_name"].n_unique(),
-        "n_excluded": reasons.total(),
-        "exclusion_reasons_json": json.dumps(dict(sorted(reasons.items())), ensure_ascii=False),
-        "ci_level": CI_LEVEL,
-        "n_resamples": N_RESAMPLES,
-        "seed": SEED,
-        "scipy_version": scipy.__version__,
-        "quality_flag": _quality(used["task_name"].n_unique()),
-        **_per_success(used),
-    }
-    if used.is_empty():
-        return row
-    tasks = _by_task(used)
-    row |= _description(used, tasks)
-    if tasks.n >= MIN_TASKS:
-        row |= _inference(tasks)
-    return {name: _finite(value) for name, value in row.items()}
-
-
-def _quality(n_tasks: int) -> str:
-    if n_tasks == 0:
-        return "no_pairs"
-    if n_tasks < MIN_TASKS:
-        return "descriptive"
-    return "few_tasks" if n_tasks < MIN_TASKS_FULL else "full"
-
-
-@dataclass(frozen=True)
-class _Tasks:
-    """Figures of tasks, one element per task, ordered by task name."""
-
-    log_ratios: Floats  # mean over the task's pairs
-    differences_j: Floats  # mean over the task's pairs
-    linear_totals_j: Floats
-    agentic_totals_j: Floats
-    n_pairs: npt.NDArray[np.int64]
-    within_variance: float | None  # pooled variance of the log ratios within tasks
-
-    @property
-    def n(self) -> int:
-        return len(self.log_ratios)
-
-
-def _by_task(used: pl.DataFrame) -> _Tasks:
-    linear, agentic = used["linear_j"].to_numpy(), used["agentic_j"].to_numpy()
-    names, task = np.unique(used["task_name"].to_numpy(), return_inverse=True)
-    n_pairs = np.bincount(task)
-
-    def sums(values: Floats) -> Floats:
-        return np.asarray(np.bincount(task, values), np.float64)
-
-    log_ratios = np.log(agentic / linear)
-    means = sums(log_ratios) / n_pairs
-    freedom = len(task) - len(names)
-    return _Tasks(
-        log_ratios=means,
-        differences_j=sums(agentic - linear) / n_pairs,
-        linear_totals_j=sums(linear),
-        agentic_totals_j=sums(agentic),
-        n_pairs=n_pairs,
-        within_variance=math.fsum((log_ratios - means[task]) ** 2) / freedom if freedom > 0 else None,
+    named = [key for key in KEYS if key not in by and scope == "experiment"]
+    shared = [pl.when(pl.col(key).n_unique() == 1).then(pl.col(key).first()) for key in named]
+    groups = (
+        pairs.group_by(by, maintain_order=True)
+        .agg(*shared, reasons=pl.col("exclusion_reason").drop_nulls())
+        .with_row_index("group")
+    )
+    used = (
+        pairs.join(groups.select("group", *by), on=by, nulls_equal=True, maintain_order="left")
+        .filter(pl.col("exclusion_reason").is_null())
+        .with_columns(
+            log_ratio=(pl.col("agentic_j") / pl.col("linear_j")).log(),
+            difference_j=pl.col("agentic_j") - pl.col("linear_j"),
+        )
+    )
+    tasks = _of_tasks(used)
+    rows = groups
+    for figures in (_of_pairs(used), _per_success(used), _spread(tasks), _baseline_uncertainty(used), _claims(tasks)):
+        rows = rows.join(figures, on="group", how="left", maintain_order="left")
+    ids = [stable_id(scope, *(str(value) for value in key)) for key in rows.select(by).iter_rows()]
+    return (
+        rows.with_columns(
+            pl.lit(scope).alias("scope"),
+            pl.Series("tax_stat_id", ids, pl.Int64),
+            pl.Series("exclusion_reasons_json", [_counted(reasons) for reasons in rows["reasons"]], pl.String),
+            pl.Series("p_holm", _in_families(rows), pl.Float64),
+            pl.col("reasons").list.len().alias("n_excluded"),
+            pl.col("n_pairs", "n_tasks", "n_success_known").fill_null(0),
+        )
+        .with_columns(_quality(pl.col("n_tasks")).alias("quality_flag"))
+        .drop("group", "reasons")
+        .sort("tax_stat_id")
     )
 
 
-def _description(used: pl.DataFrame, tasks: _Tasks) -> Row:
+def _counted(reasons: pl.Series) -> str:
+    return json.dumps(dict(sorted(Counter(reasons.to_list()).items())), ensure_ascii=False)
+
+
+def _quality(n_tasks: pl.Expr) -> pl.Expr:
+    return (
+        pl.when(n_tasks == 0)
+        .then(pl.lit("no_pairs"))
+        .when(n_tasks < MIN_TASKS)
+        .then(pl.lit("descriptive"))
+        .when(n_tasks < MIN_TASKS_FULL)
+        .then(pl.lit("few_tasks"))
+        .otherwise(pl.lit("full"))
+    )
+
+
+def _in_families(rows: pl.DataFrame) -> list[float | None]:
+    """p_holm of each row. One family of hypotheses: what is said of one scope by one way of measuring."""
+    adjusted: dict[int, float] = {}
+    for _, family in rows.drop_nulls("p_t_log").group_by("energy_source"):
+        adjusted |= zip(family["group"], holm(family["p_t_log"].to_list()), strict=True)
+    return [adjusted.get(group) for group in rows["group"]]
+
+
+# ---- figures, a row per group ----------------------------------------------------------------------------------------
+
+
+def _of_pairs(used: pl.DataFrame) -> pl.DataFrame:
     """What the pairs were, claiming nothing of others."""
-    linear, agentic = used["linear_j"].to_numpy(), used["agentic_j"].to_numpy()
-    linear_total, agentic_total = math.fsum(linear), math.fsum(agentic)
-    log_sd = _sd(tasks.log_ratios)
-    row: Row = {}
-    for kind, energies, total in (("linear", linear, linear_total), ("agentic", agentic, agentic_total)):
-        row |= {
-            f"{kind}_mean_j": total / len(energies),
-            f"{kind}_median_j": float(np.median(energies)),
-            f"{kind}_sd_j": _sd(energies),
-            f"{kind}_total_j": total,
-        }
-    return row | {
-        "diff_mean_j": float(np.mean(tasks.differences_j)),
-        "diff_sd_j": _sd(tasks.differences_j),
-        "diff_hl_j": _hodges_lehmann(tasks.differences_j),
-        "ratio_geo": float(np.exp(np.mean(tasks.log_ratios))),
-        "ratio_of_totals": agentic_total / linear_total,
-        "ratio_mean_diag": float(np.mean(agentic / linear)),
-        "ratio_median": float(np.median(np.exp(tasks.log_ratios))),
-        "tax_pct_of_linear": (agentic_total - linear_total) / linear_total * 100,
-        "tax_share_of_agentic": (agentic_total - linear_total) / agentic_total * 100,
-        "log_ratio_sd": log_sd,
-        "between_task_sd": _between_task_sd(tasks),
-        "within_task_sd": None if tasks.within_variance is None else math.sqrt(tasks.within_variance),
-        "hedges_gz": _hedges_gz(tasks.log_ratios),
-        "p_superiority": float(np.mean(tasks.log_ratios > 0) + np.mean(tasks.log_ratios == 0) / 2),
-        "mde_ratio_80": None if log_sd is None else minimum_detectable_ratio(log_sd, tasks.n),
-        "u_baseline_j": _baseline_uncertainty(used),
+    energies = {
+        f"{kind}_{figure}_j": getattr(pl.col(f"{kind}_j"), function)()
+        for kind in ("linear", "agentic")
+        for figure, function in (("mean", "mean"), ("median", "median"), ("sd", "std"), ("total", "sum"))
     }
+    linear, agentic = pl.col("linear_total_j"), pl.col("agentic_total_j")
+    return (
+        used.group_by("group", maintain_order=True)
+        .agg(n_pairs=pl.len(), ratio_mean_diag=(pl.col("agentic_j") / pl.col("linear_j")).mean(), **energies)
+        .with_columns(
+            ratio_of_totals=agentic / linear,
+            tax_pct_of_linear=(agentic - linear) / linear * 100,
+            tax_share_of_agentic=(agentic - linear) / agentic * 100,
+        )
+    )
 
 
-def _per_success(used: pl.DataFrame) -> Row:
+def _per_success(used: pl.DataFrame) -> pl.DataFrame:
     """Energy per query that succeeded, what the failed ones took included; nothing where success is not known."""
-    known = used.drop_nulls(["linear_successes", "agentic_successes"])
-    row: Row = {"n_success_known": known.height}
-    for kind in ("linear", "agentic"):
-        successes = int(known[f"{kind}_successes"].sum())
-        row[f"{kind}_per_success_j"] = math.fsum(known[f"{kind}_j"]) / successes if successes else None
-    linear, agentic = row["linear_per_success_j"], row["agentic_per_success_j"]
-    return row | {"ratio_per_success": agentic / linear if linear and agentic else None}
+    energies = {
+        f"{kind}_per_success_j": pl.when(pl.col(f"{kind}_successes").sum() > 0).then(
+            pl.col(f"{kind}_j").sum() / pl.col(f"{kind}_successes").sum()
+        )
+        for kind in ("linear", "agentic")
+    }
+    return (
+        used.drop_nulls(["linear_successes", "agentic_successes"])
+        .group_by("group", maintain_order=True)
+        .agg(n_success_known=pl.len(), **energies)
+        .with_columns(ratio_per_success=pl.col("agentic_per_success_j") / pl.col("linear_per_success_j"))
+    )
 
 
-def _inference(tasks: _Tasks) -> Row:
-    """What the tasks say of other tasks; nothing where they do not differ among each other."""
+def _of_tasks(used: pl.DataFrame) -> pl.DataFrame:
+    """A row per group and task, ordered by task name: the mean log ratio and difference of its pairs, their totals."""
+    log_ratio = pl.col("log_ratio")
+    return (
+        used.group_by("group", "task_name", maintain_order=True)
+        .agg(
+            log_ratio.mean(),
+            pl.col("difference_j").mean(),
+            pl.col("linear_j", "agentic_j").sum(),
+            n=pl.len(),
+            squares=((log_ratio - log_ratio.mean()) ** 2).sum(),
+        )
+        .sort("group", "task_name")
+    )
+
+
+def _spread(tasks: pl.DataFrame) -> pl.DataFrame:
+    """Means over tasks, how far they scatter, and what ratio so many tasks would show."""
+    log_ratio, difference, n = pl.col("log_ratio"), pl.col("difference_j"), pl.col("n")
+    freedom = n.sum() - pl.len()
+    groups = tasks.group_by("group", maintain_order=True).agg(
+        n_tasks=pl.len(),
+        differences_j=difference,
+        diff_mean_j=difference.mean(),
+        diff_sd_j=difference.std(),
+        mean_log_ratio=log_ratio.mean(),
+        log_ratio_sd=log_ratio.std(),
+        ratio_median=log_ratio.exp().median(),
+        p_superiority=((log_ratio > 0).mean() + (log_ratio == 0).mean() / 2),
+        within_variance=pl.when(freedom > 0).then(pl.col("squares").sum() / freedom),
+        mean_share=(1 / n).mean(),
+    )
+    sizes = groups["n_tasks"].unique().sort()
+    by_size = pl.DataFrame(
+        {
+            "n_tasks": sizes,
+            "effect": [_detectable_effect(size) if size > 1 else None for size in sizes],
+            "correction": [_hedges_correction(size) if size > 2 else None for size in sizes],
+        },
+        schema_overrides={"effect": pl.Float64(), "correction": pl.Float64()},
+    )
+    # How much true log ratios differ: the spread of the tasks' means less what repetition explains of it.
+    between_variance = pl.col("log_ratio_sd") ** 2 - pl.col("within_variance") * pl.col("mean_share")
+    return groups.join(by_size, on="n_tasks", how="left", maintain_order="left").select(
+        "group",
+        "n_tasks",
+        "diff_mean_j",
+        "diff_sd_j",
+        "log_ratio_sd",
+        "ratio_median",
+        "p_superiority",
+        pl.Series("diff_hl_j", [_hodges_lehmann(values.to_numpy()) for values in groups["differences_j"]], pl.Float64),
+        ratio_geo=pl.col("mean_log_ratio").exp(),
+        between_task_sd=between_variance.clip(lower_bound=0).sqrt(),
+        within_task_sd=pl.col("within_variance").sqrt(),
+        # Of tasks that are all alike it would be infinite.
+        hedges_gz=pl.when(pl.col("log_ratio_sd") > 0).then(
+            pl.col("mean_log_ratio") / pl.col("log_ratio_sd") * pl.col("correction")
+        ),
+        mde_ratio_80=(pl.col("effect") * pl.col("log_ratio_sd")).exp(),
+    )
+
+
+def _hedges_correction(n: int) -> float:
+    """What a standardised mean of n > 2 values has to be multiplied by, since it is too large in small samples."""
+    freedom = n - 1
+    return math.sqrt(2 / freedom) * math.exp(special.gammaln(freedom / 2) - special.gammaln((freedom - 1) / 2))
+
+
+def _hodges_lehmann(values: Floats) -> float:
+    """The median of all means of two values, each with itself too."""
+    if len(values) == 1:
+        return float(values[0])
+    first, second = np.triu_indices(len(values))
+    return float(np.median((values[first] + values[second]) / 2))
+
+
+def _baseline_uncertainty(used: pl.DataFrame) -> pl.DataFrame:
+    """Standard uncertainty of diff_mean_j that idle power causes, J; none where a pair's is not known.
+
+    Runs that share a baseline share its error: their idle times add up with their signs before anything is squared.
+    """
+    weight = 1 / (pl.col("task_name").n_unique().over("group") * pl.len().over("group", "task_name"))
+    runs = pl.concat(
+        used.select(
+            "group",
+            baseline=f"{kind}_baseline_id",
+            seconds=sign * weight * pl.col(f"{kind}_s"),
+            watts=f"{kind}_u_idle_w",
+        )
+        for kind, sign in (("agentic", 1.0), ("linear", -1.0))
+    )
+    unknown = pl.any_horizontal(pl.col("baseline", "seconds", "watts").is_null())
+    return (
+        runs.with_columns(unknown=unknown)
+        .group_by("group", "baseline", maintain_order=True)
+        .agg(energy_j=pl.col("seconds").sum() * pl.col("watts").last(), unknown=pl.col("unknown").any())
+        .group_by("group", maintain_order=True)
+        .agg(u_baseline_j=pl.when(~pl.col("unknown").any()).then((pl.col("energy_j") ** 2).sum().sqrt()))
+    )
+
+
+def _claims(tasks: pl.DataFrame) -> pl.DataFrame:
+    """What the tasks say of other tasks, in the groups that have enough of them: intervals and tests."""
+    enough = tasks.filter(pl.len().over("group") >= MIN_TASKS)
+    claims = [{"group": group} | _claims_of(of_group) for (group,), of_group in enough.group_by("group")]
+    return pl.DataFrame(claims, {"group": tasks.schema["group"], **dict.fromkeys(_CLAIMS, pl.Float64())}, orient="row")
+
+
+_CLAIMS: Final = (
+    "diff_ci_lo_j", "diff_ci_hi_j", "ratio_geo_ci_lo", "ratio_geo_ci_hi", "rot_ci_lo", "rot_ci_hi", "t_stat", "p_t_log",
+    "wilcoxon_w", "p_wilcoxon", "p_perm",
+)  # fmt: skip
+
+
+def _claims_of(tasks: pl.DataFrame) -> Row:
+    """Those of one group; none where its tasks do not differ among each other."""
     from scipy import stats
 
-    ratios, differences = tasks.log_ratios, tasks.differences_j
+    ratios, differences = tasks["log_ratio"].to_numpy(), tasks["difference_j"].to_numpy()
     if np.ptp(ratios) == 0:
         return {}
     tested = stats.ttest_1samp(ratios, 0.0)
@@ -319,14 +416,15 @@ def _inference(tasks: _Tasks) -> Row:
         "p_t_log": float(tested.pvalue),
         "p_perm": float(permuted.pvalue),
     }
-    if tasks.n < MIN_TASKS_FULL:
+    if len(ratios) < MIN_TASKS_FULL:
         return row
     signed = stats.wilcoxon(ratios, method=_wilcoxon_method(ratios))
+    totals_j = (tasks["agentic_j"].to_numpy(), tasks["linear_j"].to_numpy())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # the interval is then NaN, and NULL here
         resampled = stats.bootstrap(
-            (tasks.agentic_totals_j, tasks.linear_totals_j), _ratio_of_sums, paired=True, vectorized=True,
-            n_resamples=N_RESAMPLES, confidence_level=CI_LEVEL, method="BCa", rng=np.random.default_rng(SEED),
+            totals_j, _ratio_of_sums, paired=True, vectorized=True, n_resamples=N_RESAMPLES,
+            confidence_level=CI_LEVEL, method="BCa", rng=np.random.default_rng(SEED),
         )  # fmt: skip
     return row | {
         "rot_ci_lo": float(resampled.confidence_interval.low),
@@ -352,53 +450,3 @@ def _mean(values: Floats, axis: int) -> Floats:
 
 def _ratio_of_sums(agentic: Floats, linear: Floats, axis: int) -> Floats:
     return np.asarray(np.sum(agentic, axis=axis) / np.sum(linear, axis=axis))
-
-
-def _hodges_lehmann(values: Floats) -> float:
-    """The median of all means of two values, each with itself too."""
-    first, second = np.triu_indices(len(values))
-    return float(np.median((values[first] + values[second]) / 2))
-
-
-def _hedges_gz(values: Floats) -> float | None:
-    """Mean over standard deviation, corrected for its bias in small samples."""
-    sd = _sd(values)
-    if not sd:
-        return None
-    freedom = len(values) - 1
-    correction = math.sqrt(2 / freedom) * math.exp(special.gammaln(freedom / 2) - special.gammaln((freedom - 1) / 2))
-    return float(np.mean(values)) / sd * correction if freedom > 1 else None
-
-
-def _between_task_sd(tasks: _Tasks) -> float | None:
-    """How much true log ratios differ between tasks: the spread of the means less what repetition explains of it."""
-    if tasks.n < 2 or tasks.within_variance is None:
-        return None
-    of_means = tasks.within_variance * float(np.mean(1 / tasks.n_pairs))
-    return math.sqrt(max(float(np.var(tasks.log_ratios, ddof=1)) - of_means, 0.0))
-
-
-def _baseline_uncertainty(used: pl.DataFrame) -> float | None:
-    """Standard uncertainty of diff_mean_j that idle power causes, J.
-
-    Runs that share a baseline share its error: their idle times add up with their signs before anything is squared.
-    """
-    weights = 1 / (used["task_name"].n_unique() * used.select(pl.len().over("task_name")).to_series().to_numpy())
-    seconds: dict[str, list[float]] = {}
-    uncertainty: dict[str, float] = {}
-    for kind, sign in (("agentic", 1.0), ("linear", -1.0)):
-        columns = used.select(f"{kind}_baseline_id", f"{kind}_s", f"{kind}_u_idle_w")
-        for weight, (baseline, duration, watts) in zip(weights, columns.iter_rows(), strict=True):
-            if baseline is None or duration is None or watts is None:
-                return None
-            seconds.setdefault(baseline, []).append(sign * float(weight) * duration)
-            uncertainty[baseline] = watts
-    return math.hypot(*(math.fsum(seconds[baseline]) * uncertainty[baseline] for baseline in seconds))
-
-
-def _sd(values: Floats) -> float | None:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else None
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
