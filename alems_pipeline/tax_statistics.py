@@ -137,14 +137,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def minimum_detectable_ratio(log_sd: float, n: int) -> float:
-    """The geometric mean ratio above 1 that a two-sided t test of n tasks finds with the chance POWER."""
-    return math.exp(_detectable_effect(n) * log_sd)
-
-
 @cache
-def _detectable_effect(n: int) -> float:
-    """The mean, in standard deviations, that a two-sided t test of n > 1 values finds with the chance POWER."""
+def detectable_effect(n: int) -> float:
+    """The mean, in standard deviations, that a two-sided t test of n > 1 values tells from 0 with the chance POWER."""
     critical = special.stdtrit(n - 1, (1 + CI_LEVEL) / 2)
 
     def is_found(effect: float) -> bool:
@@ -314,7 +309,7 @@ def _spread(tasks: pl.DataFrame) -> pl.DataFrame:
     by_size = pl.DataFrame(
         {
             "n_tasks": sizes,
-            "effect": [_detectable_effect(size) if size > 1 else None for size in sizes],
+            "effect": [detectable_effect(size) if size > 1 else None for size in sizes],
             "correction": [_hedges_correction(size) if size > 2 else None for size in sizes],
         },
         schema_overrides={"effect": pl.Float64(), "correction": pl.Float64()},

@@ -19,8 +19,8 @@ from alems_pipeline.tax_statistics import (
     PAIR_SCHEMA,
     RESULT_SCHEMA,
     SEED,
+    detectable_effect,
     holm,
-    minimum_detectable_ratio,
     tax_statistics,
 )
 from tests.unit.sql_fixture import example_rows
@@ -137,6 +137,7 @@ def test_figures_are_those_of_scipy(n: int) -> None:
     assert (row["t_stat"], row["p_t_log"]) == pytest.approx((tested.statistic, tested.pvalue))
     assert (row["ratio_geo_ci_lo"], row["ratio_geo_ci_hi"]) == pytest.approx((math.exp(low), math.exp(high)))
     assert row["log_ratio_sd"] == pytest.approx(stats.tstd(ratios))
+    assert row["mde_ratio_80"] == pytest.approx(math.exp(detectable_effect(n) * stats.tstd(ratios)))
     assert row["p_superiority"] == pytest.approx(np.mean(ratios > 0))
     flips = stats.permutation_test(
         (ratios,), lambda x, axis: np.mean(x, axis=axis), permutation_type="samples", vectorized=True,
@@ -193,15 +194,15 @@ def test_hedges_gz_is_cohens_with_the_tabled_correction() -> None:
 
 @pytest.mark.parametrize(("log_sd", "n"), [(0.3, 6), (0.05, 10), (1.0, 4), (0.3, 2), (0.2, 60)])
 def test_minimum_detectable_ratio_is_found_four_times_in_five(log_sd: float, n: int) -> None:
-    effect = math.log(minimum_detectable_ratio(log_sd, n))
+    effect = detectable_effect(n) * log_sd
     drawn = np.random.default_rng(5).normal(effect, log_sd, size=(20_000, n))
     found = stats.ttest_1samp(drawn, 0, axis=1).pvalue < 0.05
     assert np.mean(found) == pytest.approx(0.8, abs=0.012)
 
 
 def test_minimum_detectable_ratio_is_that_of_the_noncentral_t() -> None:
-    for log_sd, n in ((0.3, 2), (0.3, 6), (0.2, 60)):
-        effect = math.log(minimum_detectable_ratio(log_sd, n)) / log_sd * math.sqrt(n)
+    for n in (2, 6, 60):
+        effect = detectable_effect(n) * math.sqrt(n)
         critical = stats.t.ppf(0.975, n - 1)
         below = np.nan_to_num(stats.nct.cdf(-critical, n - 1, effect), nan=0.0)  # so far out it is 0
         assert stats.nct.sf(critical, n - 1, effect) + below == pytest.approx(0.8)
