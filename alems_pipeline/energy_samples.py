@@ -33,6 +33,7 @@ SAMPLING_SCHEMA: Final[dict[str, pl.DataType]] = {
     "first_ns": _INT,
     "last_ns": _INT,
     "median_interval_ns": _INT,
+    "max_interval_ns": _INT,
     "gap_threshold_ns": _INT,
     "n_gaps": _INT,
     "gap_ns": _INT,
@@ -41,6 +42,7 @@ SAMPLING_SCHEMA: Final[dict[str, pl.DataType]] = {
     "n_hidden_wrap_gaps": _INT,
     "domains": pl.List(pl.String()),
 }
+GAPS_SCHEMA: Final[dict[str, pl.DataType]] = {"run_id": _INT, "from_ns": _INT, "to_ns": _INT, "is_reset": pl.Boolean()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,14 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """`samples`: lake columns. `sampling`: per run what it counts, to be added up over the slices of a run."""
+    """`samples`: lake columns. `sampling`: per run what it counts, to be added up over the slices of a run.
+
+    `gaps`: rows of stage.energy_gaps.
+    """
 
     samples: pl.DataFrame
     sampling: pl.DataFrame
+    gaps: pl.DataFrame
 
 
 # ---- facts of whole runs ---------------------------------------------------------------------------------------------
@@ -172,7 +178,7 @@ def fold(rows: pl.DataFrame, facts: RunFacts, ending: Ending | None = None) -> F
     if ending is not None:
         ending.n_rows += samples.height
         ending.last_ns = read.item(-1, "timestamp_ns") if read.height else ending.last_ns
-    return Folded(samples, _sampling(times, runs, read, gaps, flagged))
+    return Folded(samples, _sampling(times, runs, read, gaps, flagged), _of_gaps(samples, gaps, resets))
 
 
 def _nulls(times: pl.DataFrame, dtype: type[pl.DataType] = pl.Int64) -> pl.Series:
@@ -309,12 +315,27 @@ def _gaps(read: pl.DataFrame, special: pl.DataFrame, runs: pl.DataFrame) -> pl.D
     return read.filter(is_long | pl.col("row").is_in(special["row"].implode())).select("row", "run", "interval_ns")
 
 
+def _of_gaps(samples: pl.DataFrame, gaps: pl.DataFrame, resets: pl.DataFrame) -> pl.DataFrame:
+    """The rows of stage.energy_gaps."""
+    to_ns = samples["timestamp_ns"].gather(gaps["row"])
+    return gaps.select(
+        run_id=samples["run_id"].gather(gaps["row"]),
+        from_ns=to_ns - pl.col("interval_ns"),
+        to_ns=to_ns,
+        is_reset=pl.col("row").is_in(resets["row"].implode()),
+    ).drop_nulls("from_ns")
+
+
 def _sampling(
     times: pl.DataFrame, runs: pl.DataFrame, read: pl.DataFrame, gaps: pl.DataFrame, flagged: pl.DataFrame
 ) -> pl.DataFrame:
     """What these samples of each run add to its line of stage.energy_sampling."""
+    is_gap = pl.col("row").is_in(gaps["row"].implode())
     reads = read.group_by("run").agg(
-        n_samples=pl.len().cast(_INT), first_ns=pl.col("timestamp_ns").min(), last_ns=pl.col("timestamp_ns").max()
+        n_samples=pl.len().cast(_INT),
+        first_ns=pl.col("timestamp_ns").min(),
+        last_ns=pl.col("timestamp_ns").max(),
+        max_interval_ns=pl.col("interval_ns").filter(~is_gap).max(),
     )
     gaps = gaps.group_by("run").agg(n_gaps=pl.col("interval_ns").count().cast(_INT), gap_ns=pl.col("interval_ns").sum())
     flags = flagged.group_by(run=times["run"].gather(flagged["row"])).agg(
@@ -335,9 +356,14 @@ def _sampling(
 def add_up(samplings: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """One line of stage.energy_sampling per run, from those of its slices; sorted."""
     return (
-        pl.concat([pl.DataFrame(schema=SAMPLING_SCHEMA), *samplings])
+        pl.concat(samplings)
         .group_by("run_id")
-        .agg(pl.col(_COUNTS).sum(), pl.col("first_ns").min(), pl.col("last_ns").max(), pl.col(_OF_RUN).first())
+        .agg(
+            pl.col(_COUNTS).sum(),
+            pl.col("first_ns").min(),
+            pl.col("last_ns", "max_interval_ns").max(),
+            pl.col(_OF_RUN).first(),
+        )
         .select(list(SAMPLING_SCHEMA))
         .sort("run_id")
     )

@@ -151,13 +151,14 @@ class _DayBuild:
         return None if owner is None else self.owners.get(owner.name, pl.DataFrame(owner.schema.empty_table()))
 
     def build_samples(self, dataset: Dataset, runs: pl.DataFrame, progress: Progress) -> None:
-        """Write the day's lake file of a sample dataset, and the runs' lines of stage.energy_sampling."""
+        """Write the day's lake file of a sample dataset; of energy also stage.energy_sampling and energy_gaps."""
         surveys = self._survey(dataset)
         if not surveys:
             return
         n_rows = sum(int(one.groups["n_rows"].sum()) for one in surveys)
         books = Books()
-        samplings: list[pl.DataFrame] = []
+        sampling = [pl.DataFrame(schema=energy_samples.SAMPLING_SCHEMA)]
+        gaps = [pl.DataFrame(schema=energy_samples.GAPS_SCHEMA)]
         parts = samples.plan_parts(surveys, runs, samples.PART_ROWS)
         with (
             LakeWriter(self.warehouse.lake, day_folder(dataset.name, self.day), lake_schema(dataset)) as lake,
@@ -169,7 +170,7 @@ class _DayBuild:
                 parts = samples.plan_parts(surveys, runs, samples.PART_ROWS)
             for slices in parts:
                 is_energy = dataset is ENERGY_SAMPLES
-                convert = _fold(surveys, slices, runs, samplings) if is_energy else _number(len(slices))
+                convert = _fold(surveys, slices, runs, sampling, gaps) if is_energy else _number(len(slices))
                 for part in slices:
                     sifted = samples.sift(dataset, surveys, part)
                     books.add(sifted)
@@ -182,7 +183,8 @@ class _DayBuild:
                     progress(dataset.name, books.n_landed, n_rows)
             self._list_lake_file(dataset, lake.finish())
             self._finish(dataset, books, quarantine.finish())
-        stage.store(self.con, stage.ENERGY_SAMPLING.name, self.day, energy_samples.add_up(samplings))
+        stage.store(self.con, stage.ENERGY_SAMPLING.name, self.day, energy_samples.add_up(sampling))
+        stage.store(self.con, stage.ENERGY_GAPS.name, self.day, pl.concat(gaps))
 
     def _survey(self, dataset: Dataset) -> list[samples.Survey]:
         accepted = self._accepted(dataset)
@@ -279,9 +281,13 @@ def _number(n_slices: int) -> Convert:
 
 
 def _fold(
-    surveys: Sequence[samples.Survey], slices: Sequence[samples.Part], runs: pl.DataFrame, samplings: list[pl.DataFrame]
+    surveys: Sequence[samples.Survey],
+    slices: Sequence[samples.Part],
+    runs: pl.DataFrame,
+    sampling: list[pl.DataFrame],
+    gaps: list[pl.DataFrame],
 ) -> Convert:
-    """Energy counters are unwrapped and summed; `samplings` gets what stage.energy_sampling says of them."""
+    """Energy counters are unwrapped and summed; `sampling` and `gaps` get the rows of their stage tables."""
     is_long = len(slices) > 1
     ending = energy_samples.Ending() if is_long else None
     # A run in slices is gone through twice: its gap threshold follows from all of its samples.
@@ -290,7 +296,8 @@ def _fold(
 
     def convert(rows: pl.DataFrame) -> pl.DataFrame:
         folded = energy_samples.fold(rows, facts or energy_samples.facts_of([rows], runs), ending)
-        samplings.append(folded.sampling)
+        sampling.append(folded.sampling)
+        gaps.append(folded.gaps)
         return folded.samples
 
     return convert

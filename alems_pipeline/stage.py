@@ -81,6 +81,7 @@ ENERGY_SAMPLING: Final = StageTable(
         Column("first_ns", pa.int64(), "First sample that was read, ns UTC"),
         Column("last_ns", pa.int64(), "Last sample that was read, ns UTC"),
         Column("median_interval_ns", pa.int64(), "Median interval between samples; NULL for a single one"),
+        Column("max_interval_ns", pa.int64(), "Longest interval between samples that is no gap; NULL where all are"),
         Column("gap_threshold_ns", pa.int64(), "A longer interval is a gap: 3 medians, at least the planned interval"),
         Column("n_gaps", pa.int64(), "Gaps: intervals that are longer, hold a reset or may hide a wrap"),
         Column("gap_ns", pa.int64(), "Their length together"),
@@ -88,6 +89,18 @@ ENERGY_SAMPLING: Final = StageTable(
         Column("n_resets", pa.int64(), "Intervals in which a counter was reset: its increment there is taken as 0"),
         Column("n_hidden_wrap_gaps", pa.int64(), "Gaps so long that a wrap may be hidden: the energy is a lower bound"),
         Column("domains", pa.list_(pa.string()), "Counters read: pkg, core, uncore, dram, psys, model"),
+        LANDING_DATE,
+    ),
+)
+ENERGY_GAPS: Final = StageTable(
+    "energy_gaps",
+    "A stretch of a run over which its energy counters do not tell how the energy was spent: no sample for longer than "
+    "the gap threshold, or a counter was reset, or may have wrapped unseen.",
+    (
+        RUN_ID,
+        Column("from_ns", pa.int64(), "Last sample before it, ns UTC"),
+        Column("to_ns", pa.int64(), "First sample after it, ns UTC"),
+        Column("is_reset", pa.bool_(), "A counter was reset in it: what it had counted is lost"),
         LANDING_DATE,
     ),
 )
@@ -101,7 +114,7 @@ LANDING_SUBJECTS: Final = StageTable(
         LANDING_DATE,
     ),
 )
-TABLES: Final = (*(_table_of(dataset) for dataset in STAGED), ENERGY_SAMPLING, LANDING_SUBJECTS)
+TABLES: Final = (*(_table_of(dataset) for dataset in STAGED), ENERGY_SAMPLING, ENERGY_GAPS, LANDING_SUBJECTS)
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------

@@ -26,11 +26,15 @@ DELETE FROM daily.edge_counters
 WHERE run_date = getvariable('day');
 
 -- The samples are read once and looked up by run and bucket of 100 ms. Those around an edge are no farther from it than
--- the run's gap threshold, unless the edge lies in a gap: then they are the two that bound the gap.
+-- the longest interval of the run, unless it lies in a gap: then they are the two that bound the gap; or outside all
+-- samples: then it is the first or the last.
 INSERT INTO daily.edge_counters BY NAME
 WITH sampling AS (
     SELECT
         run_id,
+        first_ns,
+        last_ns,
+        coalesce(max_interval_ns, 0) AS reach_ns,
         -- Beyond an hour, which no sampling comes near, a threshold says that a time is wrong.
         least(greatest(gap_threshold_ns, 1), 3600000000000) AS gap_threshold_ns,
         list_contains(domains, 'pkg') AS has_pkg,
@@ -53,13 +57,18 @@ gaps AS (
 ),
 buckets AS (
     SELECT
-        edges.run_id,
-        edges.at_ns,
-        unnest(
-            range((at_ns - gap_threshold_ns) // 100000000, (at_ns + gap_threshold_ns) // 100000000 + 1)
-        ) AS bucket
-    FROM edges
-    JOIN sampling ON sampling.run_id = edges.run_id
+        run_id,
+        at_ns,
+        unnest(range((near_ns - reach_ns) // 100000000, (near_ns + reach_ns) // 100000000 + 1)) AS bucket
+    FROM (
+        SELECT
+            edges.run_id,
+            at_ns,
+            least(greatest(at_ns, first_ns), last_ns) AS near_ns,
+            least(reach_ns, gap_threshold_ns) AS reach_ns
+        FROM edges
+        JOIN sampling ON sampling.run_id = edges.run_id
+    )
     UNION
     SELECT edges.run_id, edges.at_ns, unnest([gaps.from_ns, gaps.to_ns]) // 100000000 AS bucket
     FROM edges

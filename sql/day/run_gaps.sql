@@ -1,6 +1,6 @@
 -- A stretch of a run over which the energy counters do not tell how the energy was spent: no sample for longer than the
 -- gap threshold, or a counter was reset, or may have wrapped unseen.
--- depends: daily.gpu_sampling
+-- depends: stage.energy_gaps, daily.gpu_sampling
 CREATE TABLE IF NOT EXISTS daily.run_gaps (
     run_id BIGINT NOT NULL, -- run that the samples name
     run_date DATE NOT NULL, -- landing date of the run
@@ -30,15 +30,9 @@ WITH gpu_readings AS (
     WHERE CASE WHEN has_counter THEN energy_mj IS NOT NULL ELSE power_mw IS NOT NULL END
     WINDOW by_time AS (PARTITION BY samples.run_id, samples.gpu_index ORDER BY timestamp_ns)
 )
-SELECT
-    run_id,
-    getvariable('day') AS run_date,
-    NULL::BIGINT AS gpu_index,
-    timestamp_ns - gap_ns AS from_ns,
-    timestamp_ns AS to_ns,
-    coalesce(is_reset, false) AS is_reset
-FROM day_energy_samples
-WHERE gap_ns IS NOT NULL
+SELECT run_id, getvariable('day') AS run_date, NULL::BIGINT AS gpu_index, from_ns, to_ns, is_reset
+FROM stage.energy_gaps
+WHERE landing_date = getvariable('day')
 UNION ALL
 SELECT
     run_id,

@@ -193,9 +193,16 @@ def make_day(folder: Path, rows: int) -> None:
 
             INSERT INTO stage.energy_sampling BY NAME
             SELECT run_id, DATE '{DAY}' AS landing_date, n_samples, 1 AS n_packages, first_ns, last_ns,
-                10000000 AS median_interval_ns, 100000000 AS gap_threshold_ns, 1 AS n_gaps, 510000000 AS gap_ns,
+                10000000 AS median_interval_ns, 10400000 AS max_interval_ns, 100000000 AS gap_threshold_ns,
+                1 AS n_gaps, 510000000 AS gap_ns,
                 0 AS n_wraps, 0 AS n_resets, 0 AS n_hidden_wrap_gaps, ['pkg', 'core', 'uncore', 'dram'] AS domains
             FROM run_times;
+
+            INSERT INTO stage.energy_gaps BY NAME
+            SELECT run_id, DATE '{DAY}' AS landing_date, timestamp_ns - gap_ns AS from_ns, timestamp_ns AS to_ns,
+                false AS is_reset
+            FROM read_parquet('{path}')
+            WHERE gap_ns IS NOT NULL;
 
             CREATE TABLE bench_events AS
             SELECT run_id, run_id AS run_key, k AS step_index, 'execution' AS phase, 'tool_call' AS event_type,

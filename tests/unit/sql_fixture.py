@@ -216,8 +216,9 @@ class World:
         self.add("orchestration_events", [row])
 
     def add_counters(self, run_id: int, counters: Counters) -> None:
-        """A run's energy samples, and their line in stage.energy_sampling."""
+        """A run's energy samples, their line in stage.energy_sampling, and their gaps."""
         times, gaps = counters.times_ns, counters.gap_ns
+        is_reset = [position in counters.resets for position in range(len(times))]
         self.add_samples(
             "energy_samples",
             run_id,
@@ -225,9 +226,18 @@ class World:
                 "timestamp_ns": times,
                 **{f"{domain}_energy_uj": values for domain, values in counters.energies_uj.items()},
                 "gap_ns": gaps,
-                "is_reset": [True if position in counters.resets else None for position in range(len(times))],
+                "is_reset": [reset or None for reset in is_reset],
             },
         )
+        self.add(
+            "energy_gaps",
+            [
+                {"run_id": run_id, "from_ns": int(at) - ns, "to_ns": int(at), "is_reset": reset}
+                for at, ns, reset in zip(times, gaps, is_reset, strict=True)
+                if ns is not None
+            ],
+        )
+        intervals = [int(ns) for ns, gap in zip(np.diff(times), gaps[1:], strict=True) if gap is None]
         over = [ns for position, ns in enumerate(gaps) if ns is not None and ns > counters.threshold_ns]
         self.add(
             "energy_sampling",
@@ -239,6 +249,7 @@ class World:
                     "first_ns": int(times[0]),
                     "last_ns": int(times[-1]),
                     "median_interval_ns": int(np.median(np.diff(times))) if len(times) > 1 else None,
+                    "max_interval_ns": max(intervals, default=None),
                     "gap_threshold_ns": counters.threshold_ns,
                     "n_gaps": len(over),
                     "gap_ns": sum(over),

@@ -60,6 +60,10 @@ def sampling(home: Path, *names: str) -> tuple[Any, ...]:
     return line
 
 
+def gaps(home: Path) -> list[tuple[Any, ...]]:
+    return query(home, "SELECT from_ns, to_ns, is_reset FROM stage.energy_gaps ORDER BY from_ns")
+
+
 def reasons(home: Path, dataset: str = "energy_samples") -> dict[str, int]:
     return dict(query(home, f"SELECT reason, n_rows FROM ops.quarantine WHERE dataset = '{dataset}' ORDER BY reason"))
 
@@ -76,10 +80,11 @@ def test_samples_are_numbered_and_count_from_zero(tmp_path: Path) -> None:
     assert column(stored, "is_reset") == [None, None, None]
     [(run_id,)] = query(tmp_path, "SELECT run_id FROM stage.runs")
     assert set(column(stored, "run_id")) == {run_id}
-    names = ("run_id", "n_samples", "n_packages", "first_ns", "last_ns", "median_interval_ns", "gap_threshold_ns",
-             "n_gaps", "gap_ns", "n_wraps", "n_resets", "n_hidden_wrap_gaps", "domains")  # fmt: skip
+    names = ("run_id", "n_samples", "n_packages", "first_ns", "last_ns", "median_interval_ns", "max_interval_ns",
+             "gap_threshold_ns", "n_gaps", "gap_ns", "n_wraps", "n_resets", "n_hidden_wrap_gaps",
+             "domains")  # fmt: skip
     assert sampling(tmp_path, *names) == (
-        run_id, 3, 1, START_NS, START_NS + 2 * STEP, STEP, 100_000_000, 0, 0, 0, 0, 0, ["pkg"],
+        run_id, 3, 1, START_NS, START_NS + 2 * STEP, STEP, STEP, 100_000_000, 0, 0, 0, 0, 0, ["pkg"],
     )  # fmt: skip
 
 
@@ -95,6 +100,7 @@ def test_a_reset_is_a_gap_without_energy(tmp_path: Path) -> None:
     assert column(stored, "is_reset") == [None, None, True, None]
     assert column(stored, "gap_ns") == [None, None, STEP, None]
     assert sampling(tmp_path, "n_resets", "n_gaps", "gap_ns") == (1, 1, STEP)
+    assert gaps(tmp_path) == [(START_NS + STEP, START_NS + 2 * STEP, True)]
 
 
 def test_an_interval_above_the_threshold_is_a_gap(tmp_path: Path) -> None:
@@ -104,6 +110,8 @@ def test_an_interval_above_the_threshold_is_a_gap(tmp_path: Path) -> None:
     stored = energy(tmp_path, rows)
     assert column(stored, "gap_ns") == [None, None, None, None, None, 11 * STEP, None]
     assert sampling(tmp_path, "n_gaps", "gap_ns", "median_interval_ns") == (1, 11 * STEP, STEP)
+    assert sampling(tmp_path, "max_interval_ns") == (10 * STEP,)
+    assert gaps(tmp_path) == [(START_NS + 13 * STEP, START_NS + 24 * STEP, False)]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +139,7 @@ def test_a_failed_read_stays_null_and_is_skipped(tmp_path: Path) -> None:
     assert column(stored, "pkg_energy_uj") == [None, 0, None, 150, None]
     assert column(stored, "sample_id") == [1, 2, 3, 4, 5]
     assert sampling(tmp_path, "n_samples", "first_ns", "last_ns") == (2, START_NS + STEP, START_NS + 3 * STEP)
+    assert sampling(tmp_path, "max_interval_ns") == (2 * STEP,)
 
 
 def test_failed_reads_of_dram_make_a_gap_too(tmp_path: Path) -> None:
@@ -430,8 +439,9 @@ def folded(home: Path, runs: list[Row], part_rows: int, *, spread: bool) -> dict
         parts = samples.plan_parts(surveys, of_day, part_rows)
     found: dict[int, list[dict[str, Any]]] = {one["run_key"]: [] for one in runs}
     n_landed = 0
+    noted: list[pl.DataFrame] = []
     for slices in parts:
-        convert = lake._fold(surveys, slices, of_day, [])
+        convert = lake._fold(surveys, slices, of_day, [], noted)
         for part in slices:
             sifted = samples.sift(dataset, surveys, part)
             n_landed += sifted.n_landed
@@ -441,6 +451,9 @@ def folded(home: Path, runs: list[Row], part_rows: int, *, spread: bool) -> dict
                 of_run.append(row)
                 assert row["sample_id"] == len(of_run)
     assert n_landed == sum(one.n_rows or 0 for one in files)
+    marked = [(row["run_id"], row["timestamp_ns"] - row["gap_ns"], row["timestamp_ns"], bool(row["is_reset"]))
+              for rows in found.values() for row in rows if row["gap_ns"] is not None]  # fmt: skip
+    assert sorted(pl.concat(noted).rows()) == sorted(marked)
     return found
 
 
