@@ -52,6 +52,11 @@ TABLE_CODE: Final = sql_files.code_hash(
 CORE_CODE: Final = sql_files.code_hash(*(SQL_ROOT / layer for layer in ("ddl", "registry", "tracked", "core")))
 """Version of the SQL that tables which are kept from run to run are made by."""
 
+PREPARED_BY: Final = sql_files.digest(DAY_CODE, sql_files.code_hash(SQL_ROOT / "ddl"))
+"""Version of the code that makes what exists in every warehouse."""
+
+_PREPARED: Final = "ops"  # under this name the books say by which code
+
 STORE_KINDS: Final = {kind.schema: kind for kind in (CONDITIONS, TRACKING)}
 
 TABLE_LAYERS: Final = ("core", "marts", "computed", "views")
@@ -171,10 +176,19 @@ def _refuse_if_files_are_gone(
 
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
-    """Make what exists in every warehouse, if it is not there yet: schemas, books, stage tables, id macros."""
+    """Make what exists in every warehouse, if this code has not made it yet: schemas, books, id macros, and the tables
+    that days are built into."""
+    [(has_books,)] = con.execute(
+        "SELECT count(*) > 0 FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'kept_tables'"
+    ).fetchall()
+    if has_books and sql_files.made_from(con, _PREPARED) == PREPARED_BY:
+        return
     sql_files.run_ddl(con)
     con.execute(STABLE_ID_MACROS)
     stage.ensure_tables(con)
+    for file in sql_files.layer_files("day"):
+        sql_files.run_declaration(con, file)
+    sql_files.note_made_from(con, _PREPARED, PREPARED_BY)
 
 
 def build_day(
@@ -215,9 +229,7 @@ def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: It
     prepare(con)
     if any(name.startswith(f"{tracked.SCHEMA}.") for file in files for name in file.depends):
         tracked.ensure_views(con)
-    for file in sql_files.layer_files("day"):
-        sql_files.run_declaration(con, file)  # a table exists, empty, where no day was built yet
-    write_empty_files(warehouse.lake)  # and so does what a view of samples lists
+    write_empty_files(warehouse.lake)  # a view of samples lists them
     _drop_of_other_kind(con, files)
     for file in files:
         if file.schema in STORE_KINDS:
@@ -314,9 +326,9 @@ def _drop_of_other_kind(con: duckdb.DuckDBPyConnection, files: Iterable[SqlFile]
 
 def _drop_if_of_other_code(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
     """A table that is kept from run to run is made anew when the SQL of what it is made from has changed."""
-    if sql_files.made_from(con, file) != CORE_CODE:
+    if sql_files.made_from(con, file.qualified_name) != CORE_CODE:
         con.execute(f"DROP TABLE IF EXISTS {file.qualified_name}")
-        sql_files.note_made_from(con, file, CORE_CODE)
+        sql_files.note_made_from(con, file.qualified_name, CORE_CODE)
 
 
 def _drop_tables_of_older_code(con: duckdb.DuckDBPyConnection) -> None:

@@ -157,27 +157,24 @@ def run_declaration(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
 def comment(con: duckdb.DuckDBPyConnection, files: Iterable[SqlFile]) -> None:
     """Write descriptions and column meanings into the DuckDB file."""
     for file in files:
-        if file.kind not in ("table", "view"):
-            continue
-        columns = {row[0] for row in con.execute(f"DESCRIBE {file.qualified_name}").fetchall()}
-        statements = [f"COMMENT ON {file.kind.upper()} {file.qualified_name} IS {sql_text(file.description)}"]
-        statements += [
-            f"COMMENT ON COLUMN {file.qualified_name}.{quoted(column)} IS {sql_text(doc)}"
-            for column, doc in file.column_docs.items()
-            if column in columns
-        ]
-        con.execute(";".join(statements))
+        if file.kind in ("table", "view"):
+            statements = [f"COMMENT ON {file.kind.upper()} {file.qualified_name} IS {sql_text(file.description)}"]
+            statements += [
+                f"COMMENT ON COLUMN {file.qualified_name}.{quoted(column)} IS {sql_text(doc)}"
+                for column, doc in file.column_docs.items()
+            ]
+            con.execute(";".join(statements))
 
 
-def made_from(con: duckdb.DuckDBPyConnection, file: SqlFile) -> str | None:
+def made_from(con: duckdb.DuckDBPyConnection, table: str) -> str | None:
     """The hash of what the table was made from that is kept from run to run; None where there is none."""
-    rows = con.execute("SELECT code_hash FROM ops.kept_tables WHERE table_name = ?", [file.qualified_name]).fetchall()
+    rows = con.execute("SELECT code_hash FROM ops.kept_tables WHERE table_name = ?", [table]).fetchall()
     return rows[0][0] if rows else None
 
 
-def note_made_from(con: duckdb.DuckDBPyConnection, file: SqlFile, code_hash: str) -> None:
+def note_made_from(con: duckdb.DuckDBPyConnection, table: str, code_hash: str) -> None:
     """Note what a table that is kept from run to run was made from."""
-    con.execute("INSERT OR REPLACE INTO ops.kept_tables VALUES (?, ?)", [file.qualified_name, code_hash])
+    con.execute("INSERT OR REPLACE INTO ops.kept_tables VALUES (?, ?)", [table, code_hash])
 
 
 def comment_kept(con: duckdb.DuckDBPyConnection, docs: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:

@@ -42,7 +42,7 @@ def build(con: duckdb.DuckDBPyConnection, kind: StoreKind, file: SqlFile, code: 
     for one in in_every_schema(con, file, kind):
         # What it reads may have been made of older rows, where somebody had only a part of the tables made.
         made_from = sql_files.digest(code, *landed, *sql_files.made_of(con, one, kind.schema))
-        if sql_files.made_from(con, one) == made_from:
+        if sql_files.made_from(con, one.qualified_name) == made_from:
             continue
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {one.schema}")
         whole = kind.complete[one.name](con, one) if one.name in kind.complete else one
@@ -50,7 +50,7 @@ def build(con: duckdb.DuckDBPyConnection, kind: StoreKind, file: SqlFile, code: 
         if one.name in kind.fill:
             kind.fill[one.name](con, one)
         sql_files.comment(con, [whole])
-        sql_files.note_made_from(con, one, made_from)
+        sql_files.note_made_from(con, one.qualified_name, made_from)
 
 
 def in_every_schema(con: duckdb.DuckDBPyConnection, file: SqlFile, kind: StoreKind) -> list[SqlFile]:

@@ -15,8 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from alems_pipeline import build, sql_files, stage
-from alems_pipeline.ids import STABLE_ID_MACROS
+from alems_pipeline import build, sql_files
 from alems_pipeline.sql_files import SqlFile
 from alems_pipeline.warehouse import Warehouse
 from collectors import contract
@@ -162,11 +161,7 @@ class UsageTables(Usage):
     def __init__(self) -> None:
         self.con = duckdb.connect()
         self.con.execute("SET TimeZone = 'UTC'")
-        sql_files.run_ddl(self.con)
-        self.con.execute(STABLE_ID_MACROS)
-        stage.ensure_tables(self.con)
-        for file in sql_files.layer_files("day"):
-            sql_files.run_declaration(self.con, file)
+        build.prepare(self.con)
         self.con.execute("CREATE TABLE day_cpu_samples (run_id BIGINT, timestamp_ns BIGINT, cpu_util_percent DOUBLE)")
         self.days: set[date] = set()  # to be built
 

@@ -20,8 +20,7 @@ from typing import Final, TypedDict
 import duckdb
 import scipy.stats  # noqa: F401 — as DuckDB and Polars: loaded before the clock starts, though the build does it on demand
 
-from alems_pipeline import build, sql_files, stage
-from alems_pipeline.ids import STABLE_ID_MACROS
+from alems_pipeline import build, sql_files
 from alems_pipeline.lake_files import lake_schema, write_empty_files
 from alems_pipeline.warehouse import Warehouse
 from collectors.contract import SAMPLE_DATASETS
@@ -149,9 +148,7 @@ def make_day(folder: Path, rows: int) -> None:
     write_empty_files(folder / "lake")
     with duckdb.connect(str(folder / "made.duckdb")) as con:
         con.execute("SET TimeZone = 'UTC'")
-        sql_files.run_ddl(con)
-        con.execute(STABLE_ID_MACROS)
-        stage.ensure_tables(con)
+        build.prepare(con)
         con.execute(
             f"""
             INSERT INTO ops.lake_files BY NAME
@@ -304,8 +301,6 @@ def _measure_one(way: str, folder: Path) -> Measurement:
         path = next((folder / "lake").rglob("samples.parquet"))
         con.execute(f"CREATE OR REPLACE TEMP VIEW day_energy_samples AS SELECT * FROM read_parquet('{path}')")
         con.execute(f"SET VARIABLE day = DATE '{DAY}'")
-        for file in sql_files.layer_files("day"):
-            sql_files.run_declaration(con, file)
         began = time.perf_counter()
         WAYS[way](con)
         elapsed = time.perf_counter() - began

@@ -171,8 +171,6 @@ def build_windows(warehouse: Warehouse, days: list[date]) -> None:
     """What `sql/day` makes of the staged windows of these days."""
     for day in days:
         with warehouse.write() as con:
-            for file in sql_files.layer_files("day"):
-                sql_files.run_declaration(con, file)
             con.execute(
                 "CREATE TEMP TABLE day_cpu_samples (run_id BIGINT, timestamp_ns BIGINT, cpu_util_percent DOUBLE)"
             )

@@ -11,8 +11,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alems_pipeline import lake, landing, sql_files, stage
-from alems_pipeline.ids import STABLE_ID_MACROS
+from alems_pipeline import lake, landing
+from alems_pipeline.build import prepare
 from alems_pipeline.warehouse import Warehouse
 from collectors.contract import (
     CONTRACT_VERSION,
@@ -114,9 +114,7 @@ def energy_rows(
 def writing(home: Path):  # type: ignore[no-untyped-def]
     """A warehouse's write connection with all that every warehouse has."""
     with Warehouse(home).write() as con:
-        sql_files.run_ddl(con)
-        con.execute(STABLE_ID_MACROS)
-        stage.ensure_tables(con)
+        prepare(con)
         yield con
 
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alems_pipeline import computed, sql_files, stage, tracked
-from alems_pipeline.ids import STABLE_ID_MACROS
+from alems_pipeline.build import prepare
 from alems_pipeline.lake_files import lake_schema
 from alems_pipeline.sql_files import SqlFile
 from alems_pipeline.warehouse import Warehouse
@@ -116,9 +116,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.con.execute("SET TimeZone = 'UTC'")
-        sql_files.run_ddl(self.con)
-        self.con.execute(STABLE_ID_MACROS)
-        stage.ensure_tables(self.con)
+        prepare(self.con)
         tracked.ensure_views(self.con)
 
     # What lands

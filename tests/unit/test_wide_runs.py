@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alems_pipeline import sql_files, stage, store_schemas, tracking_tables
+from alems_pipeline import build, sql_files, store_schemas, tracking_tables
 from alems_pipeline.tracking_tables import TRACKING
 
 FILES = {file.name: file for file in sql_files.layer_files("computed") if file.schema == TRACKING.schema}
@@ -19,8 +19,7 @@ NAMES = st.text(
 @cache
 def warehouse() -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
-    sql_files.run_ddl(con)
-    stage.ensure_tables(con)
+    build.prepare(con)
     con.execute("CREATE TABLE mlflow.runs AS SELECT 'run' AS run_uuid")
     con.execute("CREATE TABLE mlflow.params (run_uuid VARCHAR, key VARCHAR, value VARCHAR)")
     con.execute("CREATE TABLE mlflow.latest_metrics (run_uuid VARCHAR, key VARCHAR, value DOUBLE)")
