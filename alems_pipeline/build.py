@@ -178,10 +178,10 @@ def _refuse_if_files_are_gone(
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Make what exists in every warehouse, if this code has not made it yet: schemas, books, id macros, and the tables
     that days are built into."""
-    [(has_books,)] = con.execute(
-        "SELECT count(*) > 0 FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'kept_tables'"
-    ).fetchall()
-    if has_books and sql_files.made_from(con, _PREPARED) == PREPARED_BY:
+    [kept_tables] = [table for table in sql_files.layer_files("ddl") if table.qualified_name == "ops.kept_tables"]
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {kept_tables.schema}")
+    con.execute(kept_tables.text)
+    if sql_files.made_from(con, _PREPARED) == PREPARED_BY:
         return
     sql_files.run_ddl(con)
     con.execute(STABLE_ID_MACROS)
