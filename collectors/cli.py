@@ -47,6 +47,10 @@ BusyWattsOption = Annotated[
 IdleWattsOption = Annotated[
     float, typer.Option(min=0, help="Without an energy counter: power of an idle logical CPU, for the estimate.")
 ]
+GpuOption = Annotated[
+    list[str] | None,
+    typer.Option("--gpu", help="Index or UUID of a GPU whose energy counts, once for each; default: all GPUs."),
+]
 RepeatOption = Annotated[int, typer.Option(min=1, help="How many times.")]
 
 
@@ -75,11 +79,12 @@ def baseline(
     seconds: Annotated[int, typer.Option(min=1, help="Windows of one second to measure.")] = 30,
     busy_watts: BusyWattsOption = 12.0,
     idle_watts: IdleWattsOption = 1.0,
+    gpu: GpuOption = None,
     landing: LandingOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the idle power of this host, for the runs of the next 24 hours. Leave the host alone meanwhile."""
-    session = _session(landing, busy_watts, idle_watts)
+    session = _session(landing, busy_watts, idle_watts, gpu)
     with progress_bar() as show:
         record = session.run_baseline(seconds=seconds, on_progress=_of_session(show))
     known = {name: value for name, value in record.items() if value is not None}
@@ -101,12 +106,13 @@ def run(
     repeat: RepeatOption = 1,
     busy_watts: BusyWattsOption = 12.0,
     idle_watts: IdleWattsOption = 1.0,
+    gpu: GpuOption = None,
     landing: LandingOption = None,
 ) -> None:
     """Measure a command. Its output and its exit code are passed on; what the collector says goes to stderr."""
     from collectors.session import Subject
 
-    session = _session(landing, busy_watts, idle_watts)
+    session = _session(landing, busy_watts, idle_watts, gpu)
     subject = Subject(experiment, task, model, provider, country)
     results = session.run_command(subject, workflow.value, command, repeat=repeat)
     for result in results:
@@ -132,6 +138,7 @@ def compare(
     cooldown: Annotated[float, typer.Option(min=0, help="Seconds to wait before each run.")] = 2.0,
     busy_watts: BusyWattsOption = 12.0,
     idle_watts: IdleWattsOption = 1.0,
+    gpu: GpuOption = None,
     landing: LandingOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -141,7 +148,7 @@ def compare(
     commands = [shlex.split(line) for line in (linear, agentic)]
     if not all(commands):
         raise typer.BadParameter("--linear and --agentic each need a command")
-    session = _session(landing, busy_watts, idle_watts)
+    session = _session(landing, busy_watts, idle_watts, gpu)
     subject = Subject(experiment, task, model, provider, country)
     with progress_bar() as show:
         results = session.compare(subject, *commands, repeat=repeat, cooldown_s=cooldown, on_progress=_of_session(show))
@@ -191,7 +198,7 @@ cli_tracking.register(app)
 cli_conditions.register(app)
 
 
-def _session(landing: Path | None, busy_watts: float, idle_watts: float) -> "Session":
+def _session(landing: Path | None, busy_watts: float, idle_watts: float, gpus: Sequence[str] | None) -> "Session":
     from collectors.sensors.cpu_model import ModelWatts
     from collectors.session import Session
 
@@ -199,7 +206,7 @@ def _session(landing: Path | None, busy_watts: float, idle_watts: float) -> "Ses
         watts = ModelWatts(busy_watts, idle_watts)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    return Session(landing_folder(landing), tell=note, watts=watts)
+    return Session(landing_folder(landing), tell=note, watts=watts, gpus=gpus or ())
 
 
 def _end(session: "Session", results: Sequence["RunResult"]) -> int:

@@ -101,7 +101,8 @@ class Session:
 
     `tell` is given each message once, one line each: what is estimated, what is not measured, why, and how to enable
     it. The newest baseline of the hardware is kept beside landing, in `<landing>/../collector-state`. `watts` are those
-    of the estimate, where the host has no readable counter.
+    of the estimate, where the host has no readable counter. `gpus`: index or UUID of each GPU whose energy counts; all
+    where none is named. Raises OSError where one of those is not there.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Session:
         *,
         tell: Tell = lambda message: None,
         watts: ModelWatts | None = None,
+        gpus: Sequence[str] = (),
         sys: Path = Path("/sys"),
         proc: Path = Path("/proc"),
     ) -> None:
@@ -119,7 +121,10 @@ class Session:
         self._tell_anyone = tell
         self._told: set[str] = set()
         self._watts = watts or ModelWatts()
-        self._sensors = all_sensors(sys, proc, self._watts)
+        self._gpu = GpuSensor(wanted=gpus)
+        self._sensors = all_sensors(sys, proc, self._watts, self._gpu)
+        if gpus and (reason := self._gpu.available()) is not None:
+            raise OSError(f"--gpu: {reason}")
         self.interrupted_by: int | None = None
         """The signal that ended the last series early."""
         self.energy_sensor = self._choose_energy_sensor()
@@ -161,7 +166,7 @@ class Session:
         }
         self._drop_hardware()
         self.place.drop(contract.IDLE_BASELINES, [record], datetime.now(UTC).date())
-        baselines.keep(self.place.landing, record, model=self._model)
+        baselines.keep(self.place.landing, record, model=self._model, gpus=self._gpu.chosen)
         self._baseline = record
         return record
 
@@ -233,6 +238,10 @@ class Session:
             self._told.add(message)
             self._tell_anyone(message)
 
+    @property
+    def _of_gpus(self) -> str:
+        return f" with --gpu {' --gpu '.join(map(str, self._gpu.chosen))}" if self._gpu.chosen else ""
+
     def _choose_energy_sensor(self) -> Sensor:
         rapl, model = (self._sensors[name] for name in (RaplSensor.name, CpuModelSensor.name))
         reason = rapl.available()
@@ -277,11 +286,13 @@ class Session:
     def _baseline_id(self) -> str | None:
         """The baseline of this session's runs: its own, or the newest one of this hardware that is young enough."""
         if self._baseline is None:
-            found = baselines.newest(self.place.landing, self.hardware["hw_id"], model=self._model)
+            found = baselines.newest(
+                self.place.landing, self.hardware["hw_id"], model=self._model, gpus=self._gpu.chosen
+            )
             if found is None:
                 self._tell(
-                    "No idle baseline of this host from the last 24 hours: dynamic energy stays unknown; measure one "
-                    "with `alems-collect baseline` while the host is idle"
+                    f"No idle baseline of this host{self._of_gpus} from the last 24 hours: dynamic energy stays "
+                    "unknown; measure one with `alems-collect baseline` while the host is idle"
                 )
                 return None
             self.place.drop(contract.IDLE_BASELINES, [found], datetime.now(UTC).date())
@@ -396,7 +407,10 @@ class Session:
 
 
 def all_sensors(
-    sys: Path = Path("/sys"), proc: Path = Path("/proc"), watts: ModelWatts | None = None
+    sys: Path = Path("/sys"),
+    proc: Path = Path("/proc"),
+    watts: ModelWatts | None = None,
+    gpu: GpuSensor | None = None,
 ) -> dict[str, Sensor]:
     """Every sensor that there is, by name, whether or not this host has its source."""
     sensors: tuple[Sensor, ...] = (
@@ -405,7 +419,7 @@ def all_sensors(
         CpuSensor(sys, proc),
         InterruptsSensor(proc),
         ThermalSensor(sys),
-        GpuSensor(),
+        gpu or GpuSensor(),
     )
     return {sensor.name: sensor for sensor in sensors}
 

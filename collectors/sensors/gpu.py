@@ -1,7 +1,7 @@
 """GPU telemetry of NVIDIA cards, by NVML; nothing of it is imported before a host is asked for its GPUs."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,8 @@ class _Gpu:
 class GpuSensor:
     """One row per GPU. A query that a card does not support is NULL; a card that answers none has no row.
 
-    `nvml` is the pynvml module, or a stand-in for it in tests.
+    `wanted`: index or UUID of each GPU to read; all where none is named. `nvml` is the pynvml module, or a stand-in for
+    it in tests.
     """
 
     name = "gpu"
@@ -48,8 +49,11 @@ class GpuSensor:
         "sm_clock_mhz",
     )
 
-    def __init__(self, nvml: Any = None) -> None:
+    def __init__(self, nvml: Any = None, *, wanted: Sequence[str] = ()) -> None:
         self.warnings: list[str] = []
+        self.chosen: tuple[int, ...] = ()
+        """Indices of the GPUs that are read, once the sensor was open; none where all are."""
+        self._wanted = frozenset(wanted)
         self._nvml = nvml
         self._gpus: list[_Gpu] = []
         self._queries: list[Callable[[Any], Value]] = []
@@ -77,6 +81,8 @@ class GpuSensor:
         if not self._gpus:
             self.close()
             raise OSError("the NVIDIA driver lists no GPU")
+        if self._wanted:
+            self._choose()
         self._queries = self._all_queries()
 
     def read(self) -> list[Row]:
@@ -114,6 +120,16 @@ class GpuSensor:
     def _describe(self, index: int) -> _Gpu:
         handle = self._nvml.nvmlDeviceGetHandleByIndex(index)
         return _Gpu(index, _text(self._ask(self._nvml.nvmlDeviceGetUUID, handle)), handle)
+
+    def _choose(self) -> None:
+        """Leave out the GPUs that are not wanted. Raises OSError where one of the wanted is not there."""
+        names = {name: gpu for gpu in self._gpus for name in (str(gpu.index), gpu.uuid) if name is not None}
+        if unknown := sorted(self._wanted - names.keys()):
+            self.close()
+            raise OSError(f"no GPU {', '.join(unknown)}; this host has {', '.join(names)}")
+        found = [gpu for gpu in self._gpus if not self._wanted.isdisjoint((str(gpu.index), gpu.uuid))]
+        self.chosen = tuple(gpu.index for gpu in found) if len(found) < len(self._gpus) else ()
+        self._gpus = found
 
     def _all_queries(self) -> list[Callable[[Any], Value]]:
         """One function of a card's handle per column after gpu_uuid."""

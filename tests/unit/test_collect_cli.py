@@ -16,6 +16,7 @@ import pytest
 from collectors import cli
 from collectors.sensors import idle_baseline
 from collectors.sensors.idle_baseline import NoBaseline
+from tests.unit.test_sensors_gpu import FakeNvml
 
 STORE = Path(__file__).parent.parent / "data/host_a.db"
 RUN = ("run", "--experiment", "e", "--task", "t", "--workflow", "linear", "--model", "m", "--provider", "p")
@@ -121,6 +122,16 @@ def test_compare_says_what_became_of_each_run(collect: Collect) -> None:
     ]
     arguments = ("compare", "--linear", "true", "--agentic", "true", "--repeat", "1", "--cooldown", "0", "--json")
     assert [row["status"] for row in json.loads(collect(*arguments).out)] == ["completed", "completed"]
+
+
+def test_a_gpu_that_is_not_there_is_one_line(collect: Collect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml())
+    ended = collect(*RUN, "--gpu", "1", "--gpu", "4", "--", "true")
+    assert (ended.code, ended.err.splitlines()[-1]) == (
+        1,
+        "alems-collect: --gpu: no GPU 4; this host has 0, GPU-0, 1, GPU-1",
+    )
+    assert landed(tmp_path) == set()
 
 
 def test_compare_needs_two_commands(collect: Collect) -> None:

@@ -111,6 +111,27 @@ def test_an_unsupported_query_is_null_and_only_that(query: str, column: str) -> 
     sensor.close()
 
 
+@pytest.mark.parametrize(
+    ("wanted", "read", "chosen"),
+    [(["1"], [1], (1,)), (["GPU-0", "0"], [0], (0,)), (["1", "GPU-0"], [0, 1], ()), ([], [0, 1], ())],
+)
+def test_only_the_wanted_cards_are_read(wanted: list[str], read: list[int], chosen: tuple[int, ...]) -> None:
+    sensor = GpuSensor(FakeNvml(), wanted=wanted)
+    assert sensor.available() is None
+    sensor.open()
+    assert [row[0] for row in sensor.read()] == read
+    assert sensor.chosen == chosen
+    sensor.close()
+
+
+def test_a_wanted_card_that_is_not_there_is_named_with_those_that_are() -> None:
+    nvml = FakeNvml()
+    assert GpuSensor(nvml, wanted=["0", "7", "GPU-9"]).available() == (
+        "no GPU 7, GPU-9; this host has 0, GPU-0, 1, GPU-1"
+    )
+    assert nvml.initialised == 0
+
+
 def test_a_card_that_falls_off_the_bus_has_no_row_and_without_any_the_sample_is_missing() -> None:
     nvml = FakeNvml()
     sensor = GpuSensor(nvml)

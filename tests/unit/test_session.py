@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from collectors.sampler import Sampler
 from collectors.sensors.cpu_model import ModelWatts
 from collectors.session import Session, Subject, alternating
 from tests.unit.fake_host import FakeHost, unreadable
+from tests.unit.test_sensors_gpu import FakeNvml
 
 HW_ID = 4711
 
@@ -164,6 +166,28 @@ def test_a_measured_baseline_serves_this_session_and_the_next(host: FakeHost, tm
         each.run_command(Subject("e"), "linear", ["true"])
     assert {run["baseline_id"] for run in landed(landing, contract.RUNS)} == {record["baseline_id"]}
     assert not any("No idle baseline" in message for message in told)
+
+
+def test_energy_and_baseline_are_of_the_gpus_that_were_named(
+    host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml())
+    landing = tmp_path / "landing"
+    told: list[str] = []
+
+    def session(*gpus: str) -> Session:
+        return Session(landing, tell=told.append, gpus=gpus, sys=host.sys, proc=host.proc)
+
+    record = session("1").run_baseline(seconds=1)
+    session("GPU-1").run_command(Subject("e"), "linear", ["true"])
+    assert {row["gpu_index"] for row in landed(landing, contract.GPU_SAMPLES)} == {1}
+    session("0").run_command(Subject("e"), "linear", ["true"])
+    session().run_command(Subject("e"), "linear", ["true"])
+    assert [run["baseline_id"] for run in landed(landing, contract.RUNS)] == [record["baseline_id"], None, None]
+    assert any("No idle baseline of this host with --gpu 0 from" in message for message in told)
+    assert {row["gpu_count"] for row in landed(landing, contract.HARDWARE_CONFIG)} == {2}, "the host has both"
+    with pytest.raises(OSError, match="--gpu: no GPU 2; this host has 0, GPU-0, 1, GPU-1"):
+        session("2")
 
 
 def test_without_a_baseline_the_way_to_one_is_told_once(host: FakeHost, tmp_path: Path) -> None:
