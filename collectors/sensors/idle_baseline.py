@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -17,13 +17,17 @@ from collectors.sensors.process_tree import pids, read_governor, read_turbo
 WINDOWS: Final = 30
 WINDOW_S: Final = 1.0
 MAX_BUSY_PERCENT: Final = 20.0
-MAX_WATTS: Final = 1000.0
-"""No package draws more: a counter that seems to have wrapped at more than this was reset."""
 FAILURES_ALLOWED: Final = 10
 
 COUNTERS: Final = {"package": "pkg", "core": "core", "uncore": "uncore", "dram": "dram", "model": "model"}
 """Prefix of the idle_baselines columns → domain in the energy sensor's columns."""
 POWERS: Final = (*COUNTERS, "gpu")
+MAX_WATTS: Final = {"package": 1000.0, "core": 1000.0, "uncore": 1000.0, "dram": 1000.0, "gpu": 2000.0}
+"""No package and no GPU draws more: a counter that seems to have risen faster was reset. The model's one counter is of
+all CPUs together and has no ceiling."""
+
+Source = tuple[str, int]
+"""What one figure of power is of: a name in POWERS, and the package or GPU index."""
 
 Progress = Callable[[int, int], None]
 """Called with (windows measured, windows wanted) after each window."""
@@ -47,9 +51,10 @@ class _Reading:
     """All counters at one moment, and the power of GPUs that have none."""
 
     at_ns: int
-    counters: dict[tuple[str, int], tuple[int, int | None]]
-    """(name in POWERS, package or GPU index) → (µJ, µJ at which the counter wraps)."""
-    gauge_watts: float | None
+    counters: dict[Source, tuple[int, int | None]]
+    """µJ, and the µJ at which the counter wraps."""
+    gauges: dict[Source, float]
+    """W."""
 
 
 def measure(
@@ -121,20 +126,24 @@ def _windows(
 ) -> tuple[dict[str, list[float]], float]:
     """(watts of each window by name, busy percent) over `wanted` windows whose counters could be read."""
     power: dict[str, list[float]] = {name: [] for name in POWERS}
+    sources: Set[Source] | None = None
     begin = _cpu_time(proc)
     busy_percent = 0.0
     failures = done = 0
     while done < wanted:
         try:
             watts = _window(sensors, window_s, source)
+            # Without one of two GPUs a window's sum would be a figure of another thing, and the mean one of neither.
+            sources = sources or watts.keys()
+            _same(sources, watts.keys())
         except (OSError, ValueError) as error:
             failures += 1
             if failures > FAILURES_ALLOWED:
                 raise NoBaseline(f"no idle baseline: {failures} readings failed, the last one: {error}") from error
             source.sleep(window_s)
             continue
-        for name, value in watts.items():
-            power[name].append(value)
+        for name in {name for name, _ in watts}:
+            power[name].append(math.fsum(value for (of, _), value in watts.items() if of == name))
         done += 1
         progress(done, wanted)
         busy_percent = 100 * (_cpu_time(proc).since(begin).utilisation or 0.0)
@@ -146,24 +155,29 @@ def _windows(
     return power, busy_percent
 
 
-def _window(sensors: Sequence[Sensor], window_s: float, source: Time) -> dict[str, float]:
-    """Watts by name over one window. OSError or ValueError when a reading failed or a counter was reset."""
+def _window(sensors: Sequence[Sensor], window_s: float, source: Time) -> dict[Source, float]:
+    """Watts by source over one window. OSError or ValueError when a reading failed or a counter was reset."""
     begin = _read(sensors, source)
     source.sleep(window_s)
     end = _read(sensors, source)
+    _same(begin.counters.keys(), end.counters.keys())
+    _same(begin.gauges.keys(), end.gauges.keys())
     seconds = (end.at_ns - begin.at_ns) / 1e9
-    watts: dict[str, float] = {}
-    for key in begin.counters.keys() & end.counters.keys():
-        watts[key[0]] = watts.get(key[0], 0.0) + _rise(begin.counters[key], end.counters[key], seconds) / 1e6 / seconds
-    if end.gauge_watts is not None:
-        watts["gpu"] = watts.get("gpu", 0.0) + end.gauge_watts
-    return watts
+    rises = {key: _rise(key[0], begin.counters[key], end.counters[key], seconds) for key in begin.counters}
+    return {key: rise / 1e6 / seconds for key, rise in rises.items()} | end.gauges
+
+
+def _same(wanted: Set[Source], found: Set[Source]) -> None:
+    """ValueError where a wanted source does not answer, or another one does. What never answers is neither."""
+    if wanted != found:
+        names = ", ".join(f"{name} {index}" for name, index in sorted(wanted ^ found))
+        raise ValueError(f"{names}: answered some readings and not others; see what ails it and measure again")
 
 
 def _read(sensors: Sequence[Sensor], source: Time) -> _Reading:
     at_ns = source.monotonic_ns()
-    counters: dict[tuple[str, int], tuple[int, int | None]] = {}
-    gauges: list[float] = []
+    counters: dict[Source, tuple[int, int | None]] = {}
+    gauges: dict[Source, float] = {}
     for sensor in sensors:
         for row in sensor.read():
             values: dict[str, Any] = dict(zip(sensor.columns, row, strict=True))
@@ -174,17 +188,19 @@ def _read(sensors: Sequence[Sensor], source: Time) -> _Reading:
             if values.get("energy_mj") is not None:
                 counters["gpu", index] = (1000 * values["energy_mj"], None)
             elif values.get("power_mw") is not None:
-                gauges.append(values["power_mw"] / 1000)
-    return _Reading(at_ns, counters, sum(gauges) if gauges else None)
+                gauges["gpu", index] = values["power_mw"] / 1000
+    return _Reading(at_ns, counters, gauges)
 
 
-def _rise(begin: tuple[int, int | None], end: tuple[int, int | None], seconds: float) -> int:
+def _rise(name: str, begin: tuple[int, int | None], end: tuple[int, int | None], seconds: float) -> int:
     """µJ between two readings of a counter, unwrapped once. ValueError when it must have been reset."""
     rise = end[0] - begin[0]
     if rise < 0 and end[1] is not None:
         rise += end[1]
-    if rise < 0 or rise / 1e6 / seconds > MAX_WATTS:
-        raise ValueError(f"a counter went from {begin[0]} to {end[0]} µJ in {seconds:.2f} s: it was reset")
+    if rise < 0 or rise / 1e6 / seconds > MAX_WATTS.get(name, math.inf):
+        raise ValueError(
+            f"a counter of {name} energy went from {begin[0]} to {end[0]} µJ in {seconds:.2f} s: it was reset"
+        )
     return rise
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors import contract
+from collectors.sensors import Row
 from collectors.sensors.cpu_model import CpuModelSensor
 from collectors.sensors.cpu_time import TICKS_PER_SECOND
 from collectors.sensors.gpu import GpuSensor
@@ -31,6 +32,7 @@ class Host:
         *,
         busy: Callable[[int], float] = lambda window: 0.05,
         start_uj: int = 0,
+        cpus: int = 1,
     ) -> None:
         self.fake = host
         self.now_ns = 0
@@ -38,6 +40,7 @@ class Host:
         self.after_sleep: Callable[[int], None] = lambda window: None
         self._watts = watts
         self._busy = busy
+        self._cpus = cpus
         self._energy = dict.fromkeys(watts(0), start_uj)
         self._ticks = [0.0, 0.0]
         self._write()
@@ -57,7 +60,7 @@ class Host:
         names = {"core": "core", "uncore": "uncore", "dram": "dram"}
         for zone, energy in self._energy.items():
             self.fake.zone(zone, names.get(SUBZONES.get(zone, ""), f"package-{zone[-1]}"), energy % RANGE_UJ)
-        busy, idle = (round(ticks) for ticks in self._ticks)
+        busy, idle = (self._cpus * round(ticks) for ticks in self._ticks)
         self.fake.stat((busy, 0, 0, idle, 0, 0, 0, 0, 0, 0))
 
     def measure(self, **options: Any) -> dict[str, Any]:
@@ -179,6 +182,88 @@ def test_gpu_power_by_its_energy_counter_and_by_its_gauge_where_there_is_none(ho
     gauge = FakeNvml(cards=2, unsupported={"energy"})
     assert fake.measure(gpu=GpuSensor(gauge), windows=4)["gpu_power_watts"] == pytest.approx(2 * 71.25)
     assert nvml.initialised == gauge.initialised == 0
+
+
+class TwoGauges:
+    """Two GPUs of 50 W each; readings that `fails` names lack the second one: it has a row of nothing, or none."""
+
+    name = "gpu"
+    dataset = contract.GPU_SAMPLES
+    period_s = 0.1
+    columns = GpuSensor.columns
+
+    def __init__(self, fails: Callable[[int], bool], *, row_of_nothing: bool = True, third: bool = False) -> None:
+        self.warnings: list[str] = []
+        self._fails = fails
+        self._row_of_nothing = row_of_nothing
+        self._third = third
+        self._readings = 0
+
+    def available(self) -> None:
+        return None
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def read(self) -> list[Row]:
+        self._readings += 1
+        answers = [True, not self._fails(self._readings)]
+        rows: list[Row] = [
+            (index, f"GPU-{index}", None, 50_000 if answer else None, *[None] * 4)
+            for index, answer in enumerate(answers)
+            if answer or self._row_of_nothing
+        ]
+        return [*rows, (2, "display", *[None] * 6)] if self._third else rows
+
+
+@pytest.mark.parametrize("row_of_nothing", [True, False])
+@pytest.mark.parametrize(
+    ("fails", "seconds"),
+    [
+        (lambda reading: reading in (4, 8), 8),  # the end of two windows
+        (lambda reading: reading == 3, 6),  # the beginning of one
+        (lambda reading: reading in (3, 4), 6),  # both
+    ],
+)
+def test_a_gpu_that_does_not_answer_spoils_its_window_only(
+    host: FakeHost, fails: Callable[[int], bool], seconds: int, row_of_nothing: bool
+) -> None:
+    fake = Host(host, lambda n: {"intel-rapl:0": 18.0})
+    record = fake.measure(gpu=TwoGauges(fails, row_of_nothing=row_of_nothing), windows=4)
+    assert record["gpu_power_watts"] == pytest.approx(100.0)
+    assert (record["sample_count"], record["duration_seconds"]) == (4, seconds)
+
+
+def test_a_gpu_that_is_gone_for_good_is_named(host: FakeHost) -> None:
+    fake = Host(host, lambda n: {"intel-rapl:0": 18.0})
+    with pytest.raises(NoBaseline, match=r"11 readings failed, the last one: gpu 1: answered some readings and not"):
+        fake.measure(gpu=TwoGauges(lambda reading: reading > 2), windows=4)
+
+
+def test_a_card_that_never_gives_power_spoils_nothing(host: FakeHost) -> None:
+    fake = Host(host, lambda n: {"intel-rapl:0": 18.0})
+    record = fake.measure(gpu=TwoGauges(lambda reading: False, third=True), windows=4)
+    assert (record["gpu_power_watts"], record["duration_seconds"]) == (pytest.approx(100.0), 4)
+    alone = Host(host, lambda n: {"intel-rapl:0": 18.0}).measure(gpu=TwoGauges(lambda reading: True), windows=4)
+    assert (alone["gpu_power_watts"], alone["duration_seconds"]) == (pytest.approx(50.0), 4)
+
+
+@pytest.mark.parametrize(("watts", "holds"), [(1900.0, True), (2100.0, False)])
+def test_a_gpu_may_draw_more_than_a_package(host: FakeHost, watts: float, holds: bool) -> None:
+    nvml = FakeNvml(cards=1)
+    fake = Host(host, lambda n: {"intel-rapl:0": 18.0})
+    nvml.nvmlDeviceGetTotalEnergyConsumption = lambda card: round(watts * fake.now_ns / 1e6)  # type: ignore[method-assign]
+    if holds:
+        assert fake.measure(gpu=GpuSensor(nvml), windows=3)["gpu_power_watts"] == pytest.approx(watts)
+    else:
+        with pytest.raises(NoBaseline, match="a counter of gpu energy went"):
+            fake.measure(gpu=GpuSensor(nvml), windows=3)
+
+
+def test_the_model_of_many_cpus_has_no_ceiling(host: FakeHost) -> None:
+    fake = Host(host, lambda n: {}, busy=lambda n: 0.0, cpus=1024)
+    assert fake.measure(sensor=CpuModelSensor(host.proc), windows=3)["model_power_watts"] == pytest.approx(1024.0)
 
 
 def test_progress_is_told_after_every_window(host: FakeHost) -> None:
