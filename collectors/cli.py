@@ -182,13 +182,18 @@ def otel(
     landing: LandingOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add OpenTelemetry spans of GenAI programs, as steps and LLM calls, to the measured runs that they lie in."""
+    """Add OpenTelemetry spans of GenAI programs, as steps and LLM calls, to the measured runs that they lie in.
+
+    Exit code 1 where something was rejected and nothing was taken.
+    """
     from collectors.sources.otel import import_traces
 
     summary = import_traces(paths, landing_folder(landing), host=host)
     for message in summary.notes:
         note(message)
     _show([{"dataset": name, "rows": count} for name, count in summary.rows.items()], as_json, "Dropped")
+    if summary.n_rejected and not summary.n_taken:
+        sys.exit(1)
 
 
 cli_inference.register(app)

@@ -10,7 +10,9 @@ of the run of the same host that it lies in:
     plan                                      plan              planning
     any other (invoke_agent, …)               as it stands      none
 
-An llm_call is also a row of llm_interactions. The attribute alems.phase, on any span, says the phase itself. Spans that
+An llm_call is also a row of llm_interactions, but for one around others: where a framework and the SDK under it both
+trace one call, it is the SDK's, with what only the framework's span knows of it. A call that a tool within a call makes
+is another one. The attribute alems.phase, on any span, says the phase itself. Spans that
 say none of this (HTTP, SQL, …) are no steps: their time is part of the step around them. Steps stay as long as they
 were and nest; the pipeline gives each moment to the innermost (`event_energy.own_ns`), which is the one that began
 last: so a child is made to begin after its parent.
@@ -27,7 +29,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +48,14 @@ RUN_DAYS_BACK: Final = 7
 """A span may lie in a run that started so many days before it."""
 
 LLM_OPERATIONS: Final = ("chat", "text_completion", "generate_content")
+FORMER_NAMES: Final = {
+    "gen_ai.system": "gen_ai.provider.name",
+    "gen_ai.usage.prompt_tokens": "gen_ai.usage.input_tokens",
+    "gen_ai.usage.completion_tokens": "gen_ai.usage.output_tokens",
+    "gen_ai.prompt": "gen_ai.input.messages",
+    "gen_ai.completion": "gen_ai.output.messages",
+}
+"""What older conventions call an attribute."""
 TOOL_REASONS: Final = ("tool_call", "tool_use")  # "tool_calls" too
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 CLIENT_KINDS: Final = (3, "SPAN_KIND_CLIENT")
@@ -65,6 +75,10 @@ class OtelSummary:
     rows: dict[str, int]
     files: list[Path]
     notes: list[str]
+    n_taken: int
+    """Spans that became steps, now or in an earlier import."""
+    n_rejected: int
+    """Spans, lines and documents that were not taken."""
 
 
 @dataclass(slots=True)
@@ -136,14 +150,25 @@ def import_traces(paths: Sequence[Path], landing: Path, *, host: str | None = No
         path = drop_rows(landing, dataset, fresh, host=host or socket.gethostname(), producer=PRODUCER, date=day)
         rows[name] += len(fresh)
         files += [path] if path else []
-    return OtelSummary(dict(rows), files, _notes(found, len(spans) - len(steps)))
+    rejected = _rejected(found)
+    return OtelSummary(
+        dict(rows),
+        files,
+        _notes(rejected, len(spans) - len(steps)),
+        n_taken=sum(map(len, by_run.values())),
+        n_rejected=rejected.total(),
+    )
 
 
-def _notes(found: _Found, n_others: int) -> list[str]:
-    reasons = Counter(
+def _rejected(found: _Found) -> Counter[str]:
+    """How much was rejected, by reason."""
+    return Counter(
         row["reason"] for (name, _), rows in found.rows.items() if name == USAGE_REJECTS.name for row in rows
     )
-    notes = [f"{n} rejected: {reason}" for reason, n in sorted(reasons.items())]
+
+
+def _notes(rejected: Counter[str], n_others: int) -> list[str]:
+    notes = [f"{n} rejected: {reason}" for reason, n in sorted(rejected.items())]
     if n_others:
         notes.append(f"{n_others} span(s) say nothing of GenAI: their time is part of the step around them")
     return notes
@@ -435,31 +460,82 @@ def _step_around(step: _Span, spans: Mapping[str, _Span], members: set[str]) -> 
 
 
 def _depth(step: _Span) -> int:
-    depth, seen, span = 0, {step.id}, step.parent
+    return sum(1 for _ in _above(step))
+
+
+def _above(step: _Span) -> Iterator[_Span]:
+    """The steps around a step, the nearest first; each once, whatever circle the traced program made of them."""
+    seen = {step.id}
+    span = step.parent
     while span is not None and span.id not in seen:
-        depth, span = depth + 1, span.parent
-        seen.add(span.id if span else "")
-    return depth
+        yield span
+        seen.add(span.id)
+        span = span.parent
 
 
 def _add_run(run: _Run, steps: Sequence[_Span], found: _Found) -> None:
     first_tool_end = _first_tool_ends(steps)
+    inner = _inner_calls(steps)
     for step in steps:
         event_type = _event_type(step)
+        call = _call(step, inner)
         after_tool = first_tool_end.get(step.trace_id, INT64_MAX) <= step.start_ns
         event = {
             "run_key": run.key,
             "source_event_id": f"otel:{step.id}",
             "step_index": step.step_index,
-            "phase": _phase(step, event_type, after_tool),
+            "phase": _phase(call.said, event_type, after_tool),
             "event_type": event_type,
             "start_time_ns": step.start_ns,
             "end_time_ns": step.end_ns,
             "detail_json": json.dumps(_detail(step), sort_keys=True),
         }
         found.add(contract.ORCHESTRATION_EVENTS, run.day, event)
+        if event_type == "llm_call" and not inner[step.id]:
+            found.add(contract.LLM_INTERACTIONS, run.day, _llm_call(step, call, run))
+
+
+def _inner_calls(steps: Iterable[_Span]) -> Counter[str]:
+    """How many LLM spans each LLM span is the nearest one around."""
+    return Counter(around.id for step in steps for around in islice(_calls_around(step), 1))
+
+
+def _calls_around(step: _Span) -> Iterator[_Span]:
+    """The LLM spans around an LLM span, the nearest first, up to a tool: the call that a tool makes is another one."""
+    if _event_type(step) != "llm_call":
+        return
+    for around in _above(step):
+        event_type = _event_type(around)
+        if event_type == "tool_call":
+            return
         if event_type == "llm_call":
-            found.add(contract.LLM_INTERACTIONS, run.day, _llm_call(step, run))
+            yield around
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What is known of a step: what its span says and, of an LLM call, what the spans around it alone add."""
+
+    said: Row
+    """Attributes, by the names of today."""
+    is_client: bool
+
+
+def _call(step: _Span, inner: Mapping[str, int]) -> _Call:
+    said = _renamed(step.attributes)
+    is_client = step.is_client
+    for around in _calls_around(step):
+        if inner[around.id] > 1:
+            break
+        said = _renamed(around.attributes) | said
+        is_client = is_client or around.is_client
+    return _Call(said, is_client)
+
+
+def _renamed(attributes: Mapping[str, Any]) -> Row:
+    """The attributes that say something, by the names of today."""
+    known = {name: value for name, value in attributes.items() if value not in (None, "")}
+    return {FORMER_NAMES[name]: value for name, value in known.items() if name in FORMER_NAMES} | known
 
 
 def _first_tool_ends(steps: Iterable[_Span]) -> dict[str, int]:
@@ -471,17 +547,17 @@ def _first_tool_ends(steps: Iterable[_Span]) -> dict[str, int]:
     return ends
 
 
-def _phase(step: _Span, event_type: str | None, after_tool: bool) -> str | None:
-    said = _text(step.attributes.get("alems.phase"))
-    if said in PHASES:
-        return said
+def _phase(said: Row, event_type: str | None, after_tool: bool) -> str | None:
+    phase = _text(said.get("alems.phase"))
+    if phase in PHASES:
+        return phase
     match event_type:
         case "plan":
             return "planning"
         case "tool_call":
             return "execution"
         case "llm_call":
-            reasons = step.attributes.get("gen_ai.response.finish_reasons")
+            reasons = said.get("gen_ai.response.finish_reasons")
             if isinstance(reasons, list) and any(str(reason).startswith(TOOL_REASONS) for reason in reasons):
                 return "planning"
             return "synthesis" if after_tool else "execution"
@@ -503,22 +579,22 @@ def _detail(step: _Span) -> Row:
     return detail
 
 
-def _llm_call(step: _Span, run: _Run) -> Row:
-    get = step.attributes.get
-    prompt_tokens = _tokens(get("gen_ai.usage.input_tokens"), get("gen_ai.usage.prompt_tokens"))
-    completion_tokens = _tokens(get("gen_ai.usage.output_tokens"), get("gen_ai.usage.completion_tokens"))
+def _llm_call(step: _Span, call: _Call, run: _Run) -> Row:
+    get = call.said.get
+    prompt_tokens = _tokens(get("gen_ai.usage.input_tokens"))
+    completion_tokens = _tokens(get("gen_ai.usage.output_tokens"))
     known = prompt_tokens is not None and completion_tokens is not None
     duration_ms = (step.end_ns - step.start_ns) / 1e6
-    is_remote = step.is_client and get("server.address") not in LOOPBACK
+    is_remote = call.is_client and get("server.address") not in LOOPBACK
     return {
         "run_key": run.key,
         "source_interaction_id": f"otel:{step.id}",
         "step_index": step.step_index,
         "workflow_type": run.workflow_type,
-        "prompt": _messages(get("gen_ai.input.messages") or get("gen_ai.prompt")),
-        "response": _messages(get("gen_ai.output.messages") or get("gen_ai.completion")),
+        "prompt": _messages(get("gen_ai.input.messages")),
+        "response": _messages(get("gen_ai.output.messages")),
         "model_name": _text(get("gen_ai.request.model")) or _text(get("gen_ai.response.model")),
-        "provider": _text(get("gen_ai.provider.name")) or _text(get("gen_ai.system")),
+        "provider": _text(get("gen_ai.provider.name")),
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
         "total_tokens": (prompt_tokens or 0) + (completion_tokens or 0) if known else None,
@@ -534,8 +610,8 @@ def _llm_call(step: _Span, run: _Run) -> Row:
     }
 
 
-def _tokens(*values: object) -> int | None:
-    return next((v for v in values if isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 2**62), None)
+def _tokens(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62 else None
 
 
 def _messages(value: object) -> str | None:

@@ -141,6 +141,63 @@ def test_spans_of_an_agent_become_its_steps_and_calls(landing: Path, tmp_path: P
     assert summary.notes == ["2 span(s) say nothing of GenAI: their time is part of the step around them"]
 
 
+def sdk_call(tracer: Tracer, begin: int, end: int, parent: Any, **said: Any) -> Any:
+    """One call as the model's SDK traces it."""
+    return span(
+        tracer, "chat", begin, end, parent, SpanKind.CLIENT,
+        gen_ai__operation__name="chat", gen_ai__request__model="llama-3.3-70b", server__address="api.groq.com", **said,
+    )  # fmt: skip
+
+
+def test_a_call_that_framework_and_sdk_both_trace_is_one(landing: Path, tmp_path: Path) -> None:
+    at = run_start(landing, "agentic")
+
+    def program(tracer: Tracer) -> None:
+        outer = span(
+            tracer, "ChatModel", at, at + 900 * MS,
+            gen_ai__operation__name="chat", gen_ai__request__model="of the framework", gen_ai__system="groq",
+            gen_ai__usage__prompt_tokens=412, gen_ai__usage__output_tokens=99,
+            gen_ai__response__finish_reasons=("tool_calls",),
+        )  # fmt: skip
+        retry = span(tracer, "retry", at + 10 * MS, at + 890 * MS, outer)
+        sdk_call(tracer, at + 100 * MS, at + 800 * MS, retry, gen_ai__usage__output_tokens=57)
+
+    summary = import_traces([trace(tmp_path / "traces.jsonl", program)], landing)
+    assert summary.rows == {"llm_interactions": 1, "orchestration_events": 2}
+    assert [(e["event_type"], e["phase"]) for e in otel_events(landing)] == [("llm_call", "planning")] * 2
+    [call] = rows(landing, "llm_interactions", by="step_index")
+    names = ("step_index", "model_name", "provider", "prompt_tokens", "completion_tokens", "total_tokens")
+    assert [call[name] for name in names] == [1, "llama-3.3-70b", "groq", 412, 57, 469]
+    assert (call["api_latency_ms"], call["non_local_ms"]) == (700.0, 700.0)
+
+
+def test_each_call_within_one_llm_span_counts_and_takes_nothing_from_it(landing: Path, tmp_path: Path) -> None:
+    at = run_start(landing, "agentic")
+
+    def program(tracer: Tracer) -> None:
+        outer = span(tracer, "ChatModel", at, at + NS, gen_ai__operation__name="chat", gen_ai__usage__input_tokens=500)
+        sdk_call(tracer, at + 100 * MS, at + 300 * MS, outer, gen_ai__usage__input_tokens=200)
+        sdk_call(tracer, at + 400 * MS, at + 700 * MS, outer)
+
+    import_traces([trace(tmp_path / "traces.jsonl", program)], landing)
+    calls = rows(landing, "llm_interactions", by="step_index")
+    assert [(call["step_index"], call["prompt_tokens"]) for call in calls] == [(1, 200), (2, None)]
+    assert sum(call["api_latency_ms"] for call in calls) == 500.0
+
+
+def test_a_call_that_a_tool_of_a_call_makes_is_another_one(landing: Path, tmp_path: Path) -> None:
+    at = run_start(landing, "agentic")
+
+    def program(tracer: Tracer) -> None:
+        outer = sdk_call(tracer, at, at + NS, None, gen_ai__usage__input_tokens=500)
+        tool = span(tracer, "tool", at + 100 * MS, at + 900 * MS, outer, gen_ai__operation__name="execute_tool")
+        sdk_call(tracer, at + 200 * MS, at + 300 * MS, tool, gen_ai__usage__input_tokens=7)
+
+    import_traces([trace(tmp_path / "traces.jsonl", program)], landing)
+    calls = rows(landing, "llm_interactions", by="step_index")
+    assert [(call["step_index"], call["prompt_tokens"]) for call in calls] == [(0, 500), (2, 7)]
+
+
 def test_energy_goes_to_the_innermost_span_and_sums_to_the_run(landing: Path, tmp_path: Path) -> None:
     at = run_start(landing, "agentic")
     import_traces([trace(tmp_path / "traces.jsonl", agent(at))], landing)
@@ -300,3 +357,19 @@ def test_the_command_says_what_it_dropped(landing: Path, tmp_path: Path) -> None
         {"dataset": "llm_interactions", "rows": 3},
         {"dataset": "orchestration_events", "rows": 5},
     ]
+
+
+def test_the_command_fails_where_it_takes_nothing_of_what_there_is(landing: Path, tmp_path: Path) -> None:
+    def code(*paths: Path) -> int:
+        return CliRunner().invoke(app, ["otel", *map(str, paths), "--landing", str(landing)]).exit_code
+
+    at = run_start(landing, "agentic")
+    stray = trace(tmp_path / "stray.jsonl", agent(at + 3600 * NS))
+    no_lines = tmp_path / "no_lines.jsonl"
+    no_lines.write_text('{"a": 1}\n{cut off\n')
+    assert [code(stray), code(stray), code(no_lines)] == [1, 1, 1]
+    taken = trace(tmp_path / "taken.jsonl", agent(at))
+    assert [code(taken, stray), code(taken, stray), code(taken)] == [0, 0, 0], "again: taken before"
+    nothing = tmp_path / "nothing.jsonl"
+    nothing.write_text("")
+    assert code(nothing) == 0
