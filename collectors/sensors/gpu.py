@@ -29,7 +29,7 @@ class _Gpu:
 
 
 class GpuSensor:
-    """One row per GPU. A query that a card does not support is NULL; a card that answers none has no row.
+    """One row per GPU. A query that a card does not support, or does not answer any more, is NULL.
 
     `wanted`: index or UUID of each GPU to read; all where none is named. `nvml` is the pynvml module, or a stand-in for
     it in tests.
@@ -86,13 +86,10 @@ class GpuSensor:
         self._queries = self._all_queries()
 
     def read(self) -> list[Row]:
-        rows: list[Row] = []
-        for gpu in self._gpus:
-            values = [self._ask(query, gpu.handle) for query in self._queries]
-            if any(value is not None for value in values):
-                rows.append((gpu.index, gpu.uuid, *values))
-        if not rows:
+        rows = [(gpu.index, gpu.uuid, *(self._ask(query, gpu.handle) for query in self._queries)) for gpu in self._gpus]
+        if all(value is None for _, _, *values in rows for value in values):
             raise OSError("no GPU answers any more")
+        # A card that tells nothing has its row too: without it, its energy would be taken for 0.
         return rows
 
     def describe(self) -> GpuFacts:

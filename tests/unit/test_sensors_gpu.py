@@ -132,12 +132,12 @@ def test_a_wanted_card_that_is_not_there_is_named_with_those_that_are() -> None:
     assert nvml.initialised == 0
 
 
-def test_a_card_that_falls_off_the_bus_has_no_row_and_without_any_the_sample_is_missing() -> None:
+def test_a_card_that_falls_off_the_bus_tells_nothing_and_without_any_the_sample_is_missing() -> None:
     nvml = FakeNvml()
     sensor = GpuSensor(nvml)
     sensor.open()
     nvml.dead = {0}
-    assert [row[0] for row in sensor.read()] == [1]
+    assert [(row[0], set(row[2:]) == {None}) for row in sensor.read()] == [(0, True), (1, False)]
     nvml.dead = {0, 1}
     with pytest.raises(OSError, match="no GPU answers"):
         sensor.read()
