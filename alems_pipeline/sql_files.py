@@ -151,7 +151,7 @@ def run(con: duckdb.DuckDBPyConnection, file: SqlFile, lake_paths: Callable[[str
 
 def run_declaration(con: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
     """Run only the CREATE TABLE IF NOT EXISTS of a file of sql/day."""
-    con.execute(file.text[: file.text.index(");") + 2])
+    con.execute(file.text.partition("\n);")[0] + "\n);")
 
 
 def comment(con: duckdb.DuckDBPyConnection, files: Iterable[SqlFile]) -> None:

@@ -66,6 +66,7 @@ PAIR_SCHEMA: Final = pl.Schema(
         "linear_successes": pl.Int64(),  # queries answered; NULL where nobody said
         "agentic_successes": pl.Int64(),
         "exclusion_reason": pl.String(),  # why it is in no statistic; NULL where it is
+        "is_valid": pl.Boolean(),  # nothing speaks against the figures of its runs
     }
 )
 """A row of the input: a pair, or a run that is in none."""
@@ -97,6 +98,7 @@ RESULT_SCHEMA: Final = pl.Schema(
         "n_excluded": pl.Int64(),
         "exclusion_reasons_json": pl.String(),
         **dict.fromkeys(_FLOATS, pl.Float64()),
+        "n_not_valid": pl.Int64(),
         "n_success_known": pl.Int64(),
         "ci_level": pl.Float64(),
         "n_resamples": pl.Int64(),
@@ -203,7 +205,7 @@ def _of_scope(scope: str, keys: Sequence[str], pairs: pl.DataFrame) -> pl.DataFr
             pl.Series("exclusion_reasons_json", [_counted(reasons) for reasons in rows["reasons"]], pl.String),
             pl.Series("p_holm", _in_families(rows), pl.Float64),
             pl.col("reasons").list.len().alias("n_excluded"),
-            pl.col("n_pairs", "n_tasks", "n_success_known").fill_null(0),
+            pl.col("n_pairs", "n_tasks", "n_not_valid", "n_success_known").fill_null(0),
         )
         .with_columns(_quality(pl.col("n_tasks")).alias("quality_flag"))
         .drop("group", "reasons")
@@ -248,7 +250,12 @@ def _of_pairs(used: pl.DataFrame) -> pl.DataFrame:
     linear, agentic = pl.col("linear_total_j"), pl.col("agentic_total_j")
     return (
         used.group_by("group", maintain_order=True)
-        .agg(n_pairs=pl.len(), ratio_mean_diag=(pl.col("agentic_j") / pl.col("linear_j")).mean(), **energies)
+        .agg(
+            n_pairs=pl.len(),
+            n_not_valid=(~pl.col("is_valid")).sum(),
+            ratio_mean_diag=(pl.col("agentic_j") / pl.col("linear_j")).mean(),
+            **energies,
+        )
         .with_columns(
             ratio_of_totals=agentic / linear,
             tax_pct_of_linear=(agentic - linear) / linear * 100,

@@ -58,6 +58,7 @@ CREATE OR REPLACE TABLE main.tax_statistics (
     linear_per_success_j DOUBLE, -- linear runs: sum / queries that succeeded, J, over pairs of which success is known
     agentic_per_success_j DOUBLE, -- agentic runs: the same; NULL where none succeeded
     ratio_per_success DOUBLE, -- agentic / linear of the two: by ratio_of_totals alone a program that gives up looks cheap
+    n_not_valid BIGINT NOT NULL, -- of n_pairs: those in which run_quality speaks against a run's figures
     n_success_known BIGINT NOT NULL, -- pairs of which it is known whether both runs succeeded
     ci_level DOUBLE NOT NULL, -- level of all intervals
     n_resamples BIGINT NOT NULL, -- resamples of bootstrap and permutation test

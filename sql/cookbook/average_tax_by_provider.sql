@@ -1,4 +1,5 @@
--- The average orchestration tax by provider, as a share of the agentic run.
+-- The average orchestration tax by provider, as a share of the agentic run, as the guide of A-LEMS has it: measured and
+-- estimated pairs together, and pairs without a tax counted. The view tax_by_group keeps them apart.
 SELECT
     e.provider,
     AVG(ots.tax_percent) as avg_tax,

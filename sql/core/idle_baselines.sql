@@ -24,7 +24,8 @@ CREATE OR REPLACE TABLE main.idle_baselines (
     package_autocorr_lag1 DOUBLE, -- lag-1 autocorrelation of the windows of package (or modelled) power
     source_system VARCHAR NOT NULL, -- what recorded it
     host VARCHAR NOT NULL, -- host measured
-    source_baseline_id VARCHAR NOT NULL -- id in the source
+    source_baseline_id VARCHAR NOT NULL, -- id in the source
+    source_hw_id BIGINT -- hardware that it names, whether or not its record landed
 );
 
 INSERT INTO main.idle_baselines BY NAME
@@ -71,6 +72,7 @@ SELECT
     package_autocorr_lag1,
     source_system,
     host,
-    baseline_id AS source_baseline_id
+    baseline_id AS source_baseline_id,
+    counted.hw_id AS source_hw_id
 FROM counted
 LEFT JOIN (SELECT DISTINCT hw_id FROM stage.hardware_config) AS hardware ON hardware.hw_id = counted.hw_id;

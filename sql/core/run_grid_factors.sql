@@ -32,7 +32,9 @@ windows AS (
         series.window_start,
         series.intensity_gco2eq_kwh,
         series.intensity_source,
-        epoch_us(least(series.window_end, placed.ended_at)) - epoch_us(greatest(series.window_start, placed.started_at))
+        epoch_us(least(series.window_end, placed.ended_at))
+            -- Where windows overlap, the time counts once, to the one that began first.
+            - epoch_us(greatest(series.window_start, placed.started_at, max(series.window_end) OVER before))
             AS overlap_us
     FROM placed
     JOIN main.carbon_intensity AS series
@@ -40,6 +42,11 @@ windows AS (
         AND series.window_start < placed.ended_at
         AND series.window_end > placed.started_at
     WHERE series.intensity_gco2eq_kwh IS NOT NULL
+    WINDOW before AS (
+        PARTITION BY placed.run_id
+        ORDER BY series.window_start
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
 ),
 timed AS (
     SELECT
@@ -47,6 +54,7 @@ timed AS (
         sum(intensity_gco2eq_kwh * overlap_us ORDER BY window_start) / sum(overlap_us) AS carbon_gco2eq_kwh,
         CASE WHEN bool_and(intensity_source = 'actual') THEN 'actual' ELSE 'forecast' END AS carbon_source
     FROM windows
+    WHERE overlap_us > 0
     GROUP BY run_id, started_at, ended_at
     HAVING sum(overlap_us) >= epoch_us(ended_at) - epoch_us(started_at)
 )

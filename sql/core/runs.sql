@@ -11,10 +11,11 @@
 -- gpu_unread: a GPU answered, but never with its energy or power. It is in no total: where other GPUs were read, there is
 -- none (not_covered); else energy_source says that the total has no GPU;
 -- estimated: the energy is modelled from CPU time, not measured;
--- no_baseline: the run names none; baseline_unknown: its record did not land; baseline_other_hardware;
--- baseline_too_old: measured longer before a live run than energy_settings allows; baseline_impossible: negative, or above 100 kW;
+-- no_baseline: the run names none; baseline_unknown: its record did not land; baseline_other_hardware: or, of a live run,
+-- not known to be of the same; baseline_too_old: measured longer from a live run than energy_settings allows; baseline_impossible: negative, or above 100 kW;
 -- baseline_lacks_domain: lacks a domain of the total;
 -- negative_dynamic: less energy than idling would take; throttled: the CPU was throttled before or in the run;
+-- background_cpu: more than 20 % of the host's CPU time went to others, whose energy is in the run's;
 -- no_country: the experiment names none, no carbon, water or methane; no_grid_factor: one of the three is not known for
 -- it, and is NULL; forecast_intensity: the carbon intensity of the run's time was forecast, not measured.
 -- depends: stage.runs, stage.orchestration_events, experiments, hardware_config, environment_config, idle_baselines, llm_interactions, run_energy, event_energy, run_telemetry, run_grid_factors, energy_settings, sustainability_settings, global_warming_potentials, name_keys
@@ -109,7 +110,7 @@ CREATE OR REPLACE TABLE main.runs (
     tools_used BIGINT, -- different tools used: as the source gives it, else those that its tool calls name
     steps BIGINT, -- steps of the workflow: as the source gives them, else those of its events
     avg_step_time_ms DOUBLE, -- execution time / steps
-    orchestration_cpu_ms DOUBLE, -- duration not spent in local compute or waiting for an LLM, at least 0; NULL without LLM calls
+    orchestration_cpu_ms DOUBLE, -- duration not spent in local compute or waiting for an LLM, at least 0; NULL where a call says neither
     complexity_level BIGINT, -- 1: at most one tool call, 2: at most three, 3: more
     complexity_score DOUBLE, -- .4 LLM calls (of 10) + .3 tool calls (of 10) + .3 tokens (of 1000), each at most 1
     carbon_g DOUBLE, -- CO2e of the dynamic energy, by run_grid_factors and sustainability_settings
@@ -165,10 +166,14 @@ placed AS (
         CASE
             WHEN recorded.baseline_id IS NULL THEN 'no_baseline'
             WHEN idle_baselines.baseline_id IS NULL THEN 'baseline_unknown'
-            WHEN idle_baselines.hw_id <> hardware_config.hw_id THEN 'baseline_other_hardware'
-            -- An imported run keeps the baseline that its store names, however old.
+            WHEN source_hw_id <> coalesce(recorded.hw_id, experiments.hw_id) THEN 'baseline_other_hardware'
+            -- An imported run keeps the baseline that its store names, however old, and be it of hardware not named.
             WHEN recorded.source_system = 'alems-collect'
-                AND recorded.start_time_ns / 1e9 - idle_baselines.timestamp > baseline_max_age_h * 3600 THEN 'baseline_too_old'
+                AND (source_hw_id IS NULL OR coalesce(recorded.hw_id, experiments.hw_id) IS NULL)
+                THEN 'baseline_other_hardware'
+            WHEN recorded.source_system = 'alems-collect'
+                AND abs(recorded.start_time_ns / 1e9 - idle_baselines.timestamp) > baseline_max_age_h * 3600
+                THEN 'baseline_too_old'
             WHEN least(
                 package_power_watts, core_power_watts, uncore_power_watts, dram_power_watts, gpu_power_watts,
                 model_power_watts
@@ -211,6 +216,7 @@ calls AS (
     SELECT
         run_id,
         count(*) AS n_calls,
+        count(*) FILTER (WHERE local_compute_ms IS NULL AND non_local_ms IS NULL) AS n_untimed,
         try_cast(sum(coalesce(total_tokens, try(prompt_tokens + completion_tokens))) AS BIGINT) AS total_tokens,
         try_cast(sum(prompt_tokens) AS BIGINT) AS prompt_tokens,
         try_cast(sum(completion_tokens) AS BIGINT) AS completion_tokens,
@@ -308,7 +314,7 @@ measured AS (
         coalesce(numbered.steps, events.n_steps) AS steps,
         coalesce(numbered.frequency_mhz, run_telemetry.cpu_busy_mhz) AS frequency_mhz,
         CASE
-            WHEN calls.run_id IS NOT NULL THEN greatest(
+            WHEN calls.n_untimed = 0 THEN greatest(
                 duration_ns / 1e6 - coalesce(calls.local_compute_ms, 0) - coalesce(calls.non_local_ms, 0), 0
             )
         END AS orchestration_cpu_ms,
@@ -515,6 +521,7 @@ SELECT
         END,
         CASE WHEN dynamic_energy_uj < 0 THEN '"negative_dynamic"' END,
         CASE WHEN is_throttled OR thermal_now_active THEN '"throttled"' END,
+        CASE WHEN background_cpu_percent > 20 THEN '"background_cpu"' END,
         CASE
             WHEN country_code IS NULL THEN '"no_country"'
             WHEN carbon_gco2eq_kwh IS NULL OR water_l_kwh IS NULL OR methane_g_kwh IS NULL THEN '"no_grid_factor"'

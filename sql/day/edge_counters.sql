@@ -13,8 +13,8 @@ CREATE TABLE IF NOT EXISTS daily.edge_counters (
     model_uj BIGINT, -- energy by the CPU-time model since the first sample
     gpu_uj BIGINT, -- energy of all GPUs since their first samples
     total_uj BIGINT, -- package, DRAM where measured and GPU where measured; or the model
-    cpu_lower_uj BIGINT, -- certain lower bound of the CPU's counters in the total, or of the model; 0 where it has none
-    cpu_upper_uj BIGINT, -- certain upper bound of the same
+    cpu_lower_uj BIGINT, -- certain lower bound of the CPU's counters in the total, or of the model (NULL before its samples); 0 where it has none
+    cpu_upper_uj BIGINT, -- certain upper bound of the same; of the model NULL after its samples
     gpu_lower_uj BIGINT, -- certain lower bound of the GPUs' counters in the total; 0 where it has none
     gpu_upper_uj BIGINT, -- certain upper bound of the same
     is_bounded BOOLEAN NOT NULL, -- all that the total is of gives a counter; else the total has no upper bound
@@ -40,8 +40,8 @@ WITH sampling AS (
         list_contains(domains, 'pkg') AS has_pkg,
         list_contains(domains, 'dram') AS has_dram,
         list_contains(domains, 'model') AS has_model,
-        -- Each summed RAPL zone may draw up to 1000 W, which is 1 µJ per ns.
-        n_packages * (1 + list_contains(domains, 'dram')::BIGINT) AS ceiling_uj_per_ns
+        -- Each summed RAPL zone may draw up to 1000 W, which is 1 µJ per ns. What the model may add nobody knows.
+        CASE WHEN has_pkg THEN n_packages * (1 + has_dram::BIGINT) END AS ceiling_uj_per_ns
     FROM stage.energy_sampling
     WHERE landing_date = getvariable('day')
 ),
@@ -139,9 +139,9 @@ interpolated AS (
         round(lower.psys + (upper.psys - lower.psys) * weight)::BIGINT AS psys_uj,
         round(lower.model + (upper.model - lower.model) * weight)::BIGINT AS model_uj,
         CASE WHEN has_pkg THEN lower.pkg + CASE WHEN has_dram THEN lower.dram ELSE 0 END ELSE lower.model END
-            - missing_before_ns * ceiling_uj_per_ns AS cpu_lower_uj,
+            - CASE WHEN missing_before_ns > 0 THEN missing_before_ns * ceiling_uj_per_ns ELSE 0 END AS cpu_lower_uj,
         CASE WHEN has_pkg THEN upper.pkg + CASE WHEN has_dram THEN upper.dram ELSE 0 END ELSE upper.model END
-            + missing_after_ns * ceiling_uj_per_ns AS cpu_upper_uj
+            + CASE WHEN missing_after_ns > 0 THEN missing_after_ns * ceiling_uj_per_ns ELSE 0 END AS cpu_upper_uj
     FROM placed
     JOIN sampling ON sampling.run_id = placed.run_id
     WHERE missing_before_ns + missing_after_ns < gap_threshold_ns

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS main.event_energy (
     start_time_ns BIGINT NOT NULL, -- start, ns UTC
     end_time_ns BIGINT NOT NULL, -- end, ns UTC
     step_index BIGINT, -- position in the run, from 0
-    phase VARCHAR, -- planning, execution, waiting or synthesis
+    phase VARCHAR, -- planning, execution, waiting or synthesis; of an event that does not say, the phase of the innermost around it
     event_type VARCHAR NOT NULL, -- llm_call, tool_call, waiting, …
     event_energy_uj BIGINT, -- energy from start to end, in the domains of the run's total; NULL outside the samples
     event_energy_lo_uj BIGINT, -- the energy is certainly not less
@@ -54,6 +54,18 @@ WITH day_events AS (
         ON runs.run_id = events.run_id
         AND runs.landing_date = getvariable('day')
     WHERE events.landing_date = getvariable('day')
+),
+phases AS (
+    SELECT
+        events.event_id,
+        first(around.phase ORDER BY around.start_time_ns DESC, around.end_time_ns, around.event_id) AS phase
+    FROM day_events AS events
+    JOIN day_events AS around
+        ON around.run_id = events.run_id
+        AND around.start_time_ns <= events.start_time_ns
+        AND around.end_time_ns >= events.end_time_ns
+    WHERE events.phase IS NULL AND around.phase IS NOT NULL
+    GROUP BY events.event_id
 ),
 edges AS (
     SELECT run_id, at_ns, total_uj, cpu_lower_uj, cpu_upper_uj, gpu_lower_uj, gpu_upper_uj, is_bounded
@@ -136,7 +148,7 @@ SELECT
     events.start_time_ns,
     events.end_time_ns,
     events.step_index,
-    events.phase,
+    coalesce(events.phase, phases.phase) AS phase,
     events.event_type,
     differences.event_energy_uj,
     CASE WHEN differences.event_energy_uj IS NOT NULL THEN differences.event_energy_lo_uj END AS event_energy_lo_uj,
@@ -154,5 +166,6 @@ SELECT
     events.interrupt_rate
 FROM day_events AS events
 JOIN differences ON differences.event_id = events.event_id
+LEFT JOIN phases ON phases.event_id = events.event_id
 LEFT JOIN own_shares ON own_shares.event_id = events.event_id
 LEFT JOIN unbounded_events ON unbounded_events.event_id = events.event_id;

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS main.run_telemetry (
     min_temp_c DOUBLE, -- lowest package temperature
     n_interrupt_samples BIGINT NOT NULL, -- interrupt samples within the run
     interrupt_rate DOUBLE, -- mean interrupts per second
-    n_thermal_samples BIGINT NOT NULL, -- thermal samples within the run
+    n_thermal_samples BIGINT NOT NULL, -- thermal samples from the run's start to a second after its end
     is_throttled BOOLEAN -- a sample saw throttling; NULL without samples that look for it
 );
 
@@ -67,11 +67,12 @@ interrupts AS (
     GROUP BY day_runs.run_id
 ),
 thermal AS (
+    -- A sample says what happened since the one before, a second ago: the first after the end tells of the run's end.
     SELECT day_runs.run_id, count(*) AS n_thermal_samples, max(throttle_event) > 0 AS is_throttled
     FROM day_thermal_samples AS samples
     JOIN day_runs
         ON day_runs.run_id = samples.run_id
-        AND samples.timestamp_ns BETWEEN day_runs.start_time_ns AND day_runs.end_time_ns
+        AND samples.timestamp_ns BETWEEN day_runs.start_time_ns AND day_runs.end_time_ns + 1000000000
     GROUP BY day_runs.run_id
 )
 SELECT

@@ -21,6 +21,8 @@ WITH candidates AS (
         runs.run_number,
         runs.workflow_type,
         runs.energy_source,
+        runs.total_energy_uj IS NOT NULL AND runs.dram_energy_uj IS NULL AS lacks_dram,
+        runs.total_energy_uj IS NOT NULL AND runs.dram_energy_uj IS NOT NULL AS has_dram,
         contains(runs.quality_flags, '"duplicate_run_number"') AS has_taken_number,
         CASE
             WHEN contains(runs.quality_flags, '"run_failed"') THEN 'failed'
@@ -34,7 +36,8 @@ partners AS (
         runs.run_id,
         partner.run_id AS partner_run_id,
         partner.status AS partner_status,
-        partner.energy_source AS partner_energy_source
+        partner.energy_source AS partner_energy_source,
+        (runs.has_dram AND partner.lacks_dram) OR (runs.lacks_dram AND partner.has_dram) AS differ_in_dram
     FROM candidates AS runs
     JOIN candidates AS partner
         ON partner.exp_id = runs.exp_id
@@ -55,7 +58,7 @@ reasoned AS (
             WHEN partners.run_id IS NULL THEN 'no partner'
             WHEN partner_status <> 'completed' THEN 'partner ' || partner_status
             -- Estimated and measured energies, or energies of other domains, do not compare.
-            WHEN energy_source <> partner_energy_source THEN 'partner measured by other means'
+            WHEN energy_source <> partner_energy_source OR differ_in_dram THEN 'partner measured by other means'
         END AS reason
     FROM candidates
     LEFT JOIN partners ON partners.run_id = candidates.run_id

@@ -1,5 +1,5 @@
 -- What statistics of the tax stand on: each pair, and each run that is in none, with the reason. Energies are dynamic.
--- depends: orchestration_tax_summary, run_pairing, runs, experiments, idle_baselines, query_execution
+-- depends: orchestration_tax_summary, run_pairing, run_quality, runs, experiments, idle_baselines, query_execution
 CREATE OR REPLACE TABLE main.tax_pairs (
     comparison_id BIGINT, -- pair; NULL of a run that is in none
     run_id BIGINT PRIMARY KEY, -- agentic run of the pair, or the run that is in none
@@ -20,7 +20,8 @@ CREATE OR REPLACE TABLE main.tax_pairs (
     agentic_u_idle_w DOUBLE, -- the same of the agentic run
     linear_successes BIGINT, -- queries that the linear run answered; NULL where nobody said of any of its queries
     agentic_successes BIGINT, -- the same of the agentic run
-    exclusion_reason VARCHAR -- why the run is in no pair; NULL of a pair
+    exclusion_reason VARCHAR, -- why the run is in no pair; NULL of a pair
+    is_valid BOOLEAN -- run_quality lets the figures of both runs be used; NULL of a run that is in none
 );
 
 INSERT INTO main.tax_pairs BY NAME
@@ -44,6 +45,7 @@ known AS (
         runs.duration_ns / 1e9 AS duration_s,
         runs.baseline_id,
         outcomes.n_successes,
+        quality.experiment_valid,
         -- As in runs.dynamic_energy_u_uj: the windows are correlated; of GPUs the spread is not kept.
         CASE
             WHEN runs.energy_source IN ('rapl', 'model:cpu_time') AND sample_count > 1 THEN sqrt(
@@ -60,6 +62,7 @@ known AS (
         END AS u_idle_w
     FROM main.runs AS runs
     JOIN main.experiments AS experiments ON experiments.exp_id = runs.exp_id
+    JOIN main.run_quality AS quality ON quality.run_id = runs.run_id
     LEFT JOIN main.idle_baselines AS idle_baselines ON idle_baselines.baseline_id = runs.baseline_id
     LEFT JOIN outcomes ON outcomes.run_id = runs.run_id
 )
@@ -83,7 +86,8 @@ SELECT
     agentic.u_idle_w AS agentic_u_idle_w,
     linear.n_successes AS linear_successes,
     agentic.n_successes AS agentic_successes,
-    NULL AS exclusion_reason
+    NULL AS exclusion_reason,
+    linear.experiment_valid AND agentic.experiment_valid AS is_valid
 FROM main.orchestration_tax_summary AS tax
 JOIN known AS linear ON linear.run_id = tax.linear_run_id
 JOIN known AS agentic ON agentic.run_id = tax.agentic_run_id

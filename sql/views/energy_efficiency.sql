@@ -2,7 +2,7 @@
 -- instruction, each over the runs that know both, without those that failed or ended early; and per query that succeeded,
 -- over all runs that know whether theirs did: there a program that failed is charged for. A run answers one query unless
 -- query_execution says more. Energies of two sources stand apart; what was only reported (run_quality) is left out.
--- depends: runs, experiments, task_categories, query_execution
+-- depends: runs, run_quality, experiments, task_categories, query_execution
 CREATE OR REPLACE VIEW main.energy_efficiency AS
 WITH outcomes AS (
     SELECT run_id, count(*) AS n_queries, count(*) FILTER (success) AS n_succeeded, count(success) AS n_known
@@ -15,8 +15,10 @@ known AS (
         outcomes.n_queries,
         outcomes.n_succeeded,
         outcomes.n_known,
+        quality.experiment_valid AS is_valid,
         NOT regexp_matches(runs.quality_flags, '"run_(failed|partial)"') AS is_whole
     FROM main.runs AS runs
+    JOIN main.run_quality AS quality ON quality.run_id = runs.run_id
     LEFT JOIN outcomes ON outcomes.run_id = runs.run_id
     WHERE runs.dynamic_energy_uj IS NOT NULL AND runs.energy_source <> 'reported'
 )
@@ -30,11 +32,12 @@ SELECT
     runs.energy_source, -- what the energies are: rapl, nvml, rapl+nvml or model:cpu_time
     runs.is_estimated, -- the energy is modelled, not measured
     count(*) FILTER (WHERE is_whole) AS n_runs, -- runs with a known dynamic energy that neither failed nor ended early
-    sum(coalesce(n_queries, 1)) FILTER (WHERE is_whole) AS n_queries, -- queries that they were to answer; NULL: no such run
+    count(*) FILTER (WHERE is_whole AND NOT is_valid) AS n_not_valid, -- of these: against whose figures run_quality speaks
+    (sum(coalesce(n_queries, 1)) FILTER (WHERE is_whole))::BIGINT AS n_queries, -- queries that they were to answer; NULL: no such run
     sum(dynamic_energy_uj) FILTER (WHERE is_whole) / 1e3 / sum(coalesce(n_queries, 1)) FILTER (WHERE is_whole)
         AS mj_per_query, -- dynamic energy / queries, mJ
-    sum(n_known) FILTER (WHERE n_known > 0) AS n_queries_known, -- queries of any run known to have succeeded or not; NULL: none
-    sum(n_succeeded) FILTER (WHERE n_known > 0) AS n_queries_succeeded, -- of these: those that did
+    (sum(n_known) FILTER (WHERE n_known > 0))::BIGINT AS n_queries_known, -- queries of any run known to have succeeded or not; NULL: none
+    (sum(n_succeeded) FILTER (WHERE n_known > 0))::BIGINT AS n_queries_succeeded, -- of these: those that did
     sum(dynamic_energy_uj) FILTER (WHERE n_known > 0) / 1e3 / nullif(sum(n_succeeded) FILTER (WHERE n_known > 0), 0)
         AS mj_per_success, -- dynamic energy of all runs whose success is known, failed ones too / queries that succeeded, mJ
     sum(dynamic_energy_uj) FILTER (WHERE is_whole AND llm_calls > 0) / 1e3 / sum(llm_calls) FILTER (WHERE is_whole AND llm_calls > 0)

@@ -14,9 +14,9 @@ idle AS (
         runs.pkg_energy_uj,
         runs.core_energy_uj,
         runs.uncore_energy_uj,
-        try_cast(trunc((package_power_watts - sigmas * package_std) * duration_ns / 1e3) AS BIGINT) AS idle_pkg_uj,
-        try_cast(trunc((core_power_watts - sigmas * core_std) * duration_ns / 1e3) AS BIGINT) AS idle_core_uj,
-        try_cast(trunc((uncore_power_watts - sigmas * uncore_std) * duration_ns / 1e3) AS BIGINT) AS idle_uncore_uj
+        try_cast(trunc((package_power_watts - CASE WHEN sigmas > 0 THEN sigmas * package_std ELSE 0 END) * duration_ns / 1e3) AS BIGINT) AS idle_pkg_uj,
+        try_cast(trunc((core_power_watts - CASE WHEN sigmas > 0 THEN sigmas * core_std ELSE 0 END) * duration_ns / 1e3) AS BIGINT) AS idle_core_uj,
+        try_cast(trunc((uncore_power_watts - CASE WHEN sigmas > 0 THEN sigmas * uncore_std ELSE 0 END) * duration_ns / 1e3) AS BIGINT) AS idle_uncore_uj
     FROM main.runs AS runs
     JOIN main.idle_baselines AS idle_baselines ON idle_baselines.baseline_id = runs.baseline_id
     CROSS JOIN methods
@@ -42,5 +42,8 @@ SELECT
     CASE WHEN is_clipped AND workload_uj < 0 THEN 0 ELSE workload_uj END AS workload_energy_uj, -- package above idle
     CASE WHEN is_clipped AND reasoning_uj < 0 THEN 0 ELSE reasoning_uj END AS reasoning_energy_uj, -- core above idle
     CASE WHEN is_clipped AND orchestration_uj < 0 THEN 0 ELSE orchestration_uj END AS orchestration_energy_uj, -- uncore above idle
-    CASE WHEN uncore_energy_uj IS NOT NULL THEN 'rapl' ELSE 'package − core' END AS uncore_definition -- what uncore is
+    CASE
+        WHEN uncore_energy_uj IS NOT NULL THEN 'rapl'
+        WHEN pkg_energy_uj - core_energy_uj IS NOT NULL THEN 'package − core'
+    END AS uncore_definition -- what uncore is; NULL where neither was measured
 FROM differences;

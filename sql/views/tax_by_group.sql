@@ -1,6 +1,6 @@
 -- The orchestration tax of pairs by provider, by model, by task, by all three together, and of all; measured and estimated
 -- pairs apart, and pairs of one measured and one estimated run left out. For intervals and tests see tax_statistics.
--- depends: orchestration_tax_summary, runs, experiments
+-- depends: orchestration_tax_summary, run_quality, runs, experiments
 CREATE OR REPLACE VIEW main.tax_by_group AS
 WITH pairs AS (
     SELECT
@@ -13,10 +13,13 @@ WITH pairs AS (
         tax.agentic_dynamic_uj,
         tax.orchestration_tax_uj,
         tax.tax_percent,
+        linear_quality.experiment_valid AND agentic_quality.experiment_valid AS is_valid,
         CASE WHEN tax.tax_multiplier > 0 THEN ln(tax.tax_multiplier) END AS log_ratio
     FROM main.orchestration_tax_summary AS tax
     JOIN main.runs AS linear ON linear.run_id = tax.linear_run_id
     JOIN main.runs AS agentic ON agentic.run_id = tax.agentic_run_id
+    JOIN main.run_quality AS linear_quality ON linear_quality.run_id = tax.linear_run_id
+    JOIN main.run_quality AS agentic_quality ON agentic_quality.run_id = tax.agentic_run_id
     JOIN main.experiments AS experiments ON experiments.exp_id = tax.exp_id
     WHERE tax.orchestration_tax_uj IS NOT NULL
         AND linear.is_estimated = agentic.is_estimated
@@ -34,6 +37,7 @@ SELECT
     task_name, -- task; NULL where it is not grouped by
     is_estimated, -- the energies are modelled, not measured
     count(*) AS n_pairs, -- pairs with a known tax
+    count(*) FILTER (WHERE NOT is_valid) AS n_not_valid, -- of these: in which run_quality speaks against a run's figures
     avg(linear_dynamic_uj) / 1e6 AS linear_mean_j, -- mean dynamic energy of the linear runs, J
     avg(agentic_dynamic_uj) / 1e6 AS agentic_mean_j, -- mean dynamic energy of the agentic runs, J
     avg(orchestration_tax_uj) / 1e6 AS tax_mean_j, -- mean tax, J

@@ -15,11 +15,11 @@ idle AS (
         runs.energy_source,
         runs.is_estimated,
         runs.dram_energy_uj IS NOT NULL AS has_dram,
-        trunc((package_power_watts - sigmas * package_std) * duration_ns / 1e3) AS package_uj,
-        trunc((dram_power_watts - sigmas * dram_std) * duration_ns / 1e3) AS dram_uj,
+        trunc((package_power_watts - CASE WHEN sigmas > 0 THEN sigmas * package_std ELSE 0 END) * duration_ns / 1e3) AS package_uj,
+        trunc((dram_power_watts - CASE WHEN sigmas > 0 THEN sigmas * dram_std ELSE 0 END) * duration_ns / 1e3) AS dram_uj,
         -- The spread of idle GPU power is not kept, so only its mean is known.
         CASE WHEN sigmas = 0 THEN trunc(gpu_power_watts * duration_ns / 1e3) END AS gpu_uj,
-        trunc((model_power_watts - sigmas * package_std) * duration_ns / 1e3) AS model_uj
+        trunc((model_power_watts - CASE WHEN sigmas > 0 THEN sigmas * package_std ELSE 0 END) * duration_ns / 1e3) AS model_uj
     FROM main.runs AS runs
     JOIN main.idle_baselines AS idle_baselines ON idle_baselines.baseline_id = runs.baseline_id
     CROSS JOIN methods

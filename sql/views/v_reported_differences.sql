@@ -11,11 +11,11 @@ WITH reported AS (
         run_id,
         reported_total_energy_uj AS total_uj,
         reported_dynamic_energy_uj AS dynamic_uj,
-        json_extract_string(reported_json, '$.pkg_energy_uj')::BIGINT AS pkg_uj,
-        json_extract_string(reported_json, '$.core_energy_uj')::BIGINT AS core_uj,
-        json_extract_string(reported_json, '$.uncore_energy_uj')::BIGINT AS uncore_uj,
-        json_extract_string(reported_json, '$.dram_energy_uj')::BIGINT AS dram_uj,
-        json_extract_string(reported_json, '$.baseline_energy_uj')::BIGINT AS baseline_uj
+        try_cast(json_extract_string(reported_json, '$.pkg_energy_uj') AS BIGINT) AS pkg_uj,
+        try_cast(json_extract_string(reported_json, '$.core_energy_uj') AS BIGINT) AS core_uj,
+        try_cast(json_extract_string(reported_json, '$.uncore_energy_uj') AS BIGINT) AS uncore_uj,
+        try_cast(json_extract_string(reported_json, '$.dram_energy_uj') AS BIGINT) AS dram_uj,
+        try_cast(json_extract_string(reported_json, '$.baseline_energy_uj') AS BIGINT) AS baseline_uj
     FROM stage.runs
     WHERE reported_total_energy_uj IS NOT NULL
         OR reported_dynamic_energy_uj IS NOT NULL

@@ -16,6 +16,7 @@ steps AS (
             WHEN event_type IN ('planning', 'synthesis', 'waiting') THEN event_type
             ELSE 'other'
         END AS category,
+        event_type,
         own_ns,
         own_energy_uj
     FROM main.event_energy
@@ -26,7 +27,8 @@ parts AS (
         category,
         count(*) AS n_steps,
         sum(own_ns)::BIGINT AS time_ns,
-        coalesce(sum(own_energy_uj), 0)::BIGINT AS energy_uj
+        coalesce(sum(own_energy_uj), 0)::BIGINT AS energy_uj,
+        coalesce(sum(own_energy_uj) FILTER (WHERE event_type = 'llm_call'), 0)::BIGINT AS llm_call_energy_uj
     FROM steps
     GROUP BY run_id, category
 ),
@@ -50,7 +52,8 @@ bill AS (
         categories.category,
         coalesce(parts.n_steps, 0) AS n_steps,
         coalesce(parts.time_ns, 0) AS time_ns,
-        coalesce(parts.energy_uj, 0) AS energy_uj
+        coalesce(parts.energy_uj, 0) AS energy_uj,
+        coalesce(parts.llm_call_energy_uj, 0) AS llm_call_energy_uj
     FROM billed
     CROSS JOIN categories
     LEFT JOIN parts
@@ -77,6 +80,7 @@ SELECT
     n_steps, -- steps of this kind; NULL of unattributed
     time_ns, -- their time, without that of steps inside them
     energy_uj, -- energy of that time; sums to the run's total_energy_uj
+    llm_call_energy_uj, -- of it: the energy of LLM calls, of whatever phase; NULL of unattributed
     energy_uj / 1e6 AS energy_j, -- energy of that time, J
     energy_uj * 100.0::DOUBLE / nullif(total_energy_uj, 0) AS energy_percent, -- share of the run's total energy
     total_carbon_g * (energy_uj / nullif(total_energy_uj, 0)::DOUBLE) AS co2e_g, -- share of the run's total_carbon_g; NULL without a carbon factor

@@ -241,8 +241,13 @@ def _baselines(world: World) -> None:
     world.add_baseline("of another", "two", hw_id=hardware["one"])
     world.add_baseline("impossible", "two", hw_id=hardware["two"], package_power_watts=-1.0)
     world.add_baseline("old", "two", hw_id=hardware["two"], timestamp=DAY_NS / 1e9 - 90_000)
-    world.add_baseline("old", "live", source_system="alems-collect", timestamp=DAY_NS / 1e9 - 90_000)
-    world.add_baseline("fresh", "live", source_system="alems-collect", timestamp=DAY_NS / 1e9 - 80_000)
+    for name, age_s, of in (
+        ("old", 90_000, "live"), ("later", -90_000, "live"), ("fresh", 80_000, "live"), ("of none", 80_000, None),
+    ):  # fmt: skip
+        world.add_baseline(name, "live", source_system="alems-collect", timestamp=DAY_NS / 1e9 - age_s,
+                           hw_id=None if of is None else hardware[of])  # fmt: skip
+    world.add_baseline("of lost hardware", "two", hw_id=999)
+    world.add_baseline("of none", "two")
     experiment = world.add_experiment("baselines", hw_id=hardware["two"])
     cases: tuple[tuple[str, str, str | None], ...] = (
         ("same id", "two", "baseline_1"),
@@ -252,6 +257,10 @@ def _baselines(world: World) -> None:
         ("missing", "two", "no such baseline"),
         ("unnamed", "two", None),
         ("old live", "live", "old"),
+        ("later live", "live", "later"),
+        ("live, of none", "live", "of none"),
+        ("of lost hardware", "two", "of lost hardware"),
+        ("import, of none", "two", "of none"),
         ("fresh live", "live", "fresh"),
         ("dram", "two", "baseline_1"),
     )
@@ -287,6 +296,9 @@ def test_two_hosts_with_one_baseline_id_keep_their_own(world: World) -> None:
         ("missing", "baseline_unknown"),
         ("unnamed", "no_baseline"),
         ("old live", "baseline_too_old"),
+        ("later live", "baseline_too_old"),
+        ("live, of none", "baseline_other_hardware"),
+        ("of lost hardware", "baseline_other_hardware"),
     ],
 )
 def test_unfit_baseline_leaves_no_dynamic_energy_and_a_flag(world: World, name: str, flag: str) -> None:
@@ -296,7 +308,7 @@ def test_unfit_baseline_leaves_no_dynamic_energy_and_a_flag(world: World, name: 
     assert flag in flags_of(world, name)
 
 
-@pytest.mark.parametrize("name", ["old import", "fresh live"])
+@pytest.mark.parametrize("name", ["old import", "import, of none", "fresh live"])
 def test_imported_run_keeps_its_baseline_and_a_live_run_one_of_the_last_day(world: World, name: str) -> None:
     assert run_of(world, name)["dynamic_energy_uj"] == 40_000_000
 
@@ -321,6 +333,9 @@ def _figures(world: World) -> None:
         ("from calls", 5.0, {"instructions": 0, "cycles": 0}),
         ("steps", 5.0, {}),
         ("unread gpu", 5.0, {}),
+        ("untimed call", 5.0, {}),
+        ("beside others", 5.0, {"background_cpu_percent": 20.1}),
+        ("alone", 5.0, {"background_cpu_percent": 20.0}),
     )  # fmt: skip
     for number, reported_uj in ((98, 50_000_000), (99, 0)):
         name = "reported" if reported_uj else "reported 0"
@@ -336,6 +351,11 @@ def _figures(world: World) -> None:
         world.add_samples(
             "thermal_samples", run_id, {"timestamp_ns": [start, start + SECOND], "throttle_event": [0, 0]}
         )
+        if name == "untimed call":
+            world.add("llm_interactions", [
+                {"run_id": run_id, "run_key": run_id, "source_interaction_id": str(n), **times}
+                for n, times in enumerate(({"api_latency_ms": 8_300.5}, {"non_local_ms": 100.0}))
+            ])  # fmt: skip
         if name == "unread gpu":
             times = np.arange(start, start + 10 * SECOND + 1, 100 * MS)
             world.add_samples(
@@ -423,6 +443,12 @@ def test_uncertainty_of_the_dynamic_energy(world: World) -> None:
     assert run["dynamic_energy_u_uj"] == pytest.approx(np.hypot(idle_uj, window_uj))
 
 
+def test_run_that_shared_its_host_is_flagged(world: World) -> None:
+    assert (flags_of(world, "beside others"), flags_of(world, "alone")) == (["background_cpu"], [])
+    valid = "SELECT run_quality.experiment_valid FROM run_quality JOIN runs USING (run_id) WHERE source_run_id = ?"
+    assert (world.value(valid, "beside others"), world.value(valid, "alone")) == (False, True)
+
+
 def test_negative_dynamic_energy_is_kept_and_flagged(world: World) -> None:
     run = run_of(world, "below idle")
     assert run["dynamic_energy_uj"] == 10_000_000 - 17_959_955
@@ -439,6 +465,11 @@ def test_what_the_source_does_not_count_is_counted_from_its_calls(world: World) 
     assert run["frequency_mhz"] == 2_500.0
     assert run["orchestration_cpu_ms"] == 10_000 - 1_500 - 3_500
     assert run["ipc"] is run["energy_per_instruction"] is None  # 0 instructions in 0 cycles
+
+
+def test_call_that_tells_no_times_leaves_the_orchestration_unknown(world: World) -> None:
+    run = run_of(world, "untimed call")
+    assert (run["llm_calls"], run["api_latency_ms"], run["orchestration_cpu_ms"]) == (2, 8_300.5, None)
 
 
 def test_phases_and_steps_are_those_of_the_events(world: World) -> None:

@@ -124,6 +124,9 @@ def _edges(day: Scenarios) -> None:
     run_id, start = day.run("slow")  # a sample every second, as a gentle source would
     times, package = steady(start - 500 * MS, start + 10_500 * MS, watts=10, step_ns=SECOND)
     day.world.add_counters(run_id, Counters(times, {"pkg": package}, threshold_ns=3 * SECOND))
+    run_id, start = day.run("estimated, just outside")
+    times, model = steady(start + 40 * MS, start + 10_020 * MS, watts=2_400)  # of 200 CPUs
+    day.world.add_counters(run_id, Counters(times, {"model": model}))
     day.run("without samples")
     run_id, start = day.run("no length", duration_ns=0)
     times, package = steady(start - SECOND, start + SECOND, watts=10)
@@ -144,6 +147,12 @@ def test_edge_just_outside_takes_the_nearest_sample(day: Scenarios) -> None:
     assert ours["energy_hi_uj"] == 99_100_000 + 90 * MS * CEILING_UJ_PER_NS
     assert ours["sample_coverage"] == pytest.approx(0.991)
     assert (ours["start_missing_ns"], ours["end_missing_ns"]) == (40 * MS, 50 * MS)
+
+
+def test_model_has_no_ceiling_that_would_bound_what_was_not_seen(day: Scenarios) -> None:
+    ours = day.energy("estimated, just outside")
+    assert ours["total_energy_uj"] == 2_400 * 9_960_000
+    assert (ours["energy_lo_uj"], ours["energy_hi_uj"]) == (2_400 * 9_960_000, None)  # not 1 kW for the first 40 ms
 
 
 @pytest.mark.parametrize("name", ["start uncovered", "end uncovered"])
@@ -444,6 +453,16 @@ def _events(day: Scenarios) -> None:
     ):
         day.world.add_event(run_id, start + begin * MS, start + end * MS, phase=phase, step_index=step)
 
+    run_id, start = day.run("events without a phase")
+    for begin, end, phase, step in (
+        (0, 9_000, "planning", 0),
+        (1_000, 5_000, None, 1),  # in planning
+        (2_000, 4_000, "execution", 2),
+        (2_500, 3_000, None, 3),  # in execution, the innermost phase around it
+        (9_500, 9_900, None, 4),  # in none
+    ):
+        day.world.add_event(run_id, start + begin * MS, start + end * MS, phase=phase, step_index=step)
+
     run_id, start = day.run("events astray")
     times, package = steady(start, start + 10_000 * MS, watts=10)
     day.world.add_counters(run_id, Counters(times, {"pkg": package}))
@@ -461,6 +480,11 @@ def test_time_belongs_to_the_innermost_event(day: Scenarios) -> None:
         (4, 6_000, 60_000_000, 60_000_000),
         (3, 0, 0, 0),
     ]
+
+
+def test_event_without_a_phase_is_of_the_phase_around_it(day: Scenarios) -> None:
+    phases = {event["step_index"]: event["phase"] for event in day.events("events without a phase")}
+    assert phases == {0: "planning", 1: "planning", 2: "execution", 3: "execution", 4: None}
 
 
 def test_event_outside_the_samples_has_no_energy(day: Scenarios) -> None:
@@ -487,8 +511,17 @@ def _telemetry(day: Scenarios) -> None:
     day.world.add_samples(
         "interrupt_samples", run_id, {"timestamp_ns": times, "interrupts_per_sec": [9.0, 100.0, 200.0, 600.0, 9.0]}
     )
-    day.world.add_samples("thermal_samples", run_id, {"timestamp_ns": times, "throttle_event": [1, 0, 0, 0, 1]})
+    thermal = [start + ms * MS for ms in (-100, 0, 5_000, 10_000, 11_001)]
+    day.world.add_samples("thermal_samples", run_id, {"timestamp_ns": thermal, "throttle_event": [1, 0, 0, 0, 1]})
     day.world.add_event(run_id, start, start + 6_000 * MS)
+
+    run_id, start = day.run("throttled at the end")
+    thermal = [start + ms * MS for ms in (9_200, 10_200)]
+    day.world.add_samples("thermal_samples", run_id, {"timestamp_ns": thermal, "throttle_event": [0, 1]})
+
+
+def test_sample_after_the_end_tells_of_throttling_in_the_last_second(day: Scenarios) -> None:
+    assert day.telemetry("throttled at the end")["is_throttled"] is True
 
 
 def test_telemetry_is_of_the_samples_within_the_run(day: Scenarios) -> None:

@@ -190,6 +190,12 @@ def _unpaired(pairs: Pairs) -> None:
     run_id = pairs.run("estimated", "agentic", None)
     times = pairs.start_ns - 100 * SECOND + np.arange(2001) * 10 * MS
     pairs.world.add_counters(run_id, Counters(times, {"model": np.arange(2001) * 120_000}))
+    run_id = pairs.run("one with DRAM", "linear", None)
+    times = pairs.start_ns - 100 * SECOND + np.arange(1001) * 10 * MS
+    pairs.world.add_counters(
+        run_id, Counters(times, {"pkg": np.arange(1001) * 20_000, "dram": np.arange(1001) * 5_000})
+    )
+    pairs.run("one with DRAM", "agentic", 2_000_000)
     pairs.run("three", "linear", 1_000_000)
     pairs.ids["third", "linear"] = pairs.run("three", "linear", 5_000_000)
     pairs.run("three", "agentic", 2_000_000)
@@ -206,6 +212,7 @@ def _unpaired(pairs: Pairs) -> None:
         ("other hardware", "no partner", "no partner"),
         ("unknown hardware", "hardware unknown", "hardware unknown"),
         ("estimated", "partner measured by other means", "partner measured by other means"),
+        ("one with DRAM", "partner measured by other means", "partner measured by other means"),
     ],
 )
 def test_run_is_paired_or_has_its_reason(pairs: Pairs, pair: str, linear: str | None, agentic: str | None) -> None:

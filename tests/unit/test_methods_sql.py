@@ -26,7 +26,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             start = DAY_NS + (number * 2 + position) * 100 * SECOND
             run_id = world.add_run(
                 f"{workflow} {number}", experiment, start_ns=start, baseline_id="idle", hw_id=hw_id,
-                run_number=number, workflow_type=workflow,
+                run_number=number, workflow_type=workflow, reported_total_energy_uj=1,
+                reported_json='{"pkg_energy_uj": "n/a", "core_energy_uj": 7, "dram_energy_uj": ""}',
             )  # fmt: skip
             times = np.arange(start, start + 10 * SECOND + 1, 10 * MS, dtype=np.int64)
             world.add_counters(run_id, Counters(times, {"pkg": (times - start) * energy_uj // (10 * SECOND)}))
@@ -126,12 +127,20 @@ def test_each_difference_has_its_reason() -> None:
     assert reasons["orchestration_tax_uj"] == {"baseline_method", "other_window"}
 
 
+def test_value_that_is_no_number_is_unknown_and_the_others_stay(world: World) -> None:
+    reported = {row["figure"]: row["reported_uj"] for row in world.rows(
+        "SELECT v.figure, v.reported_uj FROM v_reported_differences AS v JOIN main.runs USING (run_id) "
+        "WHERE source_run_id = 'linear 1'")}  # fmt: skip
+    assert reported["core_energy_uj"] == 7
+    assert reported.get("pkg_energy_uj") is reported.get("dram_energy_uj") is None
+
+
 # The bill
 
 
 def test_bill_has_each_kind_of_step_once(world: World) -> None:
     rows = world.rows(
-        "SELECT category, n_steps, time_ns, energy_uj FROM v_step_bill JOIN runs USING (run_id) "
+        "SELECT category, n_steps, time_ns, energy_uj, llm_call_energy_uj FROM v_step_bill JOIN runs USING (run_id) "
         "WHERE source_run_id = 'agentic 1' ORDER BY position"
     )
     # 6 W throughout; the LLM call inside the tool call takes its second from it.
@@ -140,6 +149,8 @@ def test_bill_has_each_kind_of_step_once(world: World) -> None:
         ("unattributed", None, 1),
     ]  # fmt: skip
     assert [row["energy_uj"] for row in rows] == [round(6e6 * row["time_ns"] / SECOND) for row in rows]
+    # A planning step that calls a model is planning; what the calls took stands beside.
+    assert [row["llm_call_energy_uj"] for row in rows] == [12_000_000, 0, 6_000_000, 0, 6_000_000, 0, None]
 
 
 @pytest.mark.parametrize("of", ["constructed", "stores"])

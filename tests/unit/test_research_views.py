@@ -18,7 +18,7 @@ from tests.warehouses import materialize, warehouse_with
 Row = dict[str, Any]
 
 PLANTED = {
-    "background_cpu": "background_cpu_percent = 35",
+    "background_cpu": """quality_flags = '["background_cpu"]'""",
     "throttled": "thermal_during_experiment = true",
     "no_baseline": "baseline_energy_uj = NULL, dynamic_energy_uj = NULL",
     "gaps": "sample_coverage = 0.9",
@@ -146,6 +146,21 @@ def test_a_pair_of_one_measured_and_one_estimated_run_is_in_no_group(
     )
     found = {r["is_estimated"]: r["n_pairs"] for r in rows(con, "FROM main.tax_by_group WHERE grouped_by = 'all'")}
     assert found == {False: 19, True: 20}
+
+
+def test_averages_say_how_many_figures_should_not_be_used(
+    con: duckdb.DuckDBPyConnection, change: Callable[[str], None]
+) -> None:
+    [tax] = rows(con, "FROM main.orchestration_tax_summary WHERE NOT is_estimated ORDER BY ALL LIMIT 1")
+    run_id = tax["agentic_run_id"]
+    whole = "FROM main.tax_by_group WHERE grouped_by = 'all' AND NOT is_estimated"
+    efficiency = "SELECT sum(n_not_valid) AS n FROM main.energy_efficiency"
+    [before] = rows(con, whole)
+    assert (before["n_not_valid"], rows(con, efficiency)) == (0, [{"n": 0}])
+    change(f"""UPDATE main.runs SET quality_flags = '["background_cpu"]' WHERE run_id = {run_id}""")
+    [after] = rows(con, whole)
+    assert after == before | {"n_not_valid": 1}
+    assert rows(con, efficiency) == [{"n": 1}]
 
 
 def test_energy_efficiency(con: duckdb.DuckDBPyConnection) -> None:
@@ -353,15 +368,15 @@ def test_one_fault_makes_a_run_invalid_for_one_reason(
 
 
 def test_faults_add_up(con: duckdb.DuckDBPyConnection, change: Callable[[str], None]) -> None:
-    change("UPDATE main.runs SET background_cpu_percent = 20.5, thermal_now_active = true")
+    change("""UPDATE main.runs SET quality_flags = '["background_cpu"]', thermal_now_active = true""")
     assert {row["reasons"] for row in rows(con, "FROM main.run_quality")} == {'["throttled", "background_cpu"]'}
-    change("UPDATE main.runs SET background_cpu_percent = 20, thermal_now_active = false")
+    change("UPDATE main.runs SET quality_flags = '[]', thermal_now_active = false")
     assert all(row["experiment_valid"] for row in rows(con, "FROM main.run_quality"))
 
 
 def test_coverage_matrix(con: duckdb.DuckDBPyConnection, change: Callable[[str], None]) -> None:
     runs = runs_with_names(con)
-    change(f"UPDATE main.runs SET background_cpu_percent = 90 WHERE run_id = {runs[0]['run_id']}")
+    change(f"""UPDATE main.runs SET quality_flags = '["background_cpu"]' WHERE run_id = {runs[0]["run_id"]}""")
     names = ("hw_id", "model_name", "task_name", "workflow_type")
     axes = [{run[name] for run in runs} for name in names]
     found = {tuple(row[name] for name in names): row for row in rows(con, "FROM main.coverage_matrix")}

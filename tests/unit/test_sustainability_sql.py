@@ -35,14 +35,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A run per country, each with the dynamic energy of the worked value; the idle power is 0.5 W."""
     world = World(tmp_path_factory.mktemp("sustainability"))
     world.add_baseline(package_power_watts=0.5)
-    for number, country in enumerate(("US", " de ", "GH", "CF", "XX", None, "GB", "SE")):
+    for number, country in enumerate(("US", " de ", "GH", "CF", "XX", None, "GB", "SE", "FR")):
         experiment = world.add_experiment(str(number), country_code=country)
         run_id = world.add_run(str(country), experiment, baseline_id="idle", start_ns=DAY_NS)
         times = np.arange(DAY_NS, DAY_NS + 10 * SECOND + 1, 10 * MS, dtype=np.int64)
         energies = (times - DAY_NS) * (WORKED_UJ + 5_000_000) // (10 * SECOND)
         world.add_counters(run_id, Counters(times, {"pkg": energies}))
-    # The run of GB crosses from one window into the next, 5 s in each; that of SE runs out of the series.
-    series = [intensity("GB", -30, 100.0), intensity("GB", 0, None, 300.0), intensity("SE", -30, 999.0)]
+    experiment = world.add_experiment("no length", country_code="GB")
+    world.add_run("no length", experiment, start_ns=DAY_NS, duration_ns=0)
+    # The run of GB crosses from one window into the next, 5 s in each; that of SE runs out of the series. Two windows
+    # of FR hold the same 5 s of its run.
+    series = [intensity("GB", -30, 100.0), intensity("GB", 0, None, 300.0), intensity("SE", -30, 999.0),
+              intensity("FR", -30, 999.0), intensity("FR", -20, 999.0) | {"window_end": START}]  # fmt: skip
     shift = timedelta(seconds=5)
     for window in series:
         window["window_start"] += shift
@@ -101,6 +105,18 @@ def test_time_series_that_covers_the_run_counts_by_time(world: World) -> None:
 
 def test_time_series_that_ends_within_the_run_gives_way_to_the_country(world: World) -> None:
     assert run_of(world, "SE")["carbon_g"] == pytest.approx(US_CARBON_G * 13 / 385, rel=1e-8)
+
+
+def test_time_that_two_windows_hold_counts_once(world: World) -> None:
+    factors = world.row("SELECT f.* FROM run_grid_factors AS f JOIN runs USING (run_id) WHERE source_run_id = 'FR'")
+    assert (factors["carbon_source"], factors["carbon_gco2eq_kwh"]) == ("country", 52.0)
+
+
+def test_run_of_no_length_has_the_factors_of_its_country(world: World) -> None:
+    factors = world.row(
+        "SELECT f.* FROM run_grid_factors AS f JOIN runs USING (run_id) WHERE source_run_id = 'no length'"
+    )
+    assert factors["carbon_source"] == "country" and factors["carbon_gco2eq_kwh"] > 0
 
 
 def test_pue_and_embodied_share_are_parameters(world: World) -> None:

@@ -51,6 +51,7 @@ def pair(number: int, task: str | None, linear_j: float | None, agentic_j: float
         "linear_successes": None,
         "agentic_successes": None,
         "exclusion_reason": None,
+        "is_valid": True,
     } | values
 
 
@@ -276,6 +277,13 @@ def test_what_has_no_ratio_is_counted_with_its_reason() -> None:
     }
     lost = of_all([pair(1, "t", None, None, exclusion_reason="run failed")])
     assert (lost["n_pairs"], lost["quality_flag"], lost["ratio_geo"]) == (0, "no_pairs", None)
+
+
+def test_pairs_whose_figures_should_not_be_used_are_counted() -> None:
+    row = of_all(
+        [pair(1, "t", 1.0, 2.0), pair(2, "t", 1.0, 4.0, is_valid=False), pair(3, "t", None, 2.0, is_valid=False)]
+    )
+    assert (row["n_pairs"], row["n_not_valid"], row["n_excluded"]) == (2, 1, 1)
 
 
 def test_scopes_and_their_keys() -> None:

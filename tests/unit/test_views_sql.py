@@ -183,8 +183,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         package_std=idle["std_dev_watts"]["package-0"],
         core_std=idle["std_dev_watts"]["core"],
     )
+    world.add_baseline("no spread", hw_id=hw_id)
     experiment = world.add_experiment(hw_id=hw_id, provider="cloud")
-    runs = (("worked", 5.0, None), ("idle", 1.0, None), ("waiting", 5.0, 400.0))
+    runs = (("worked", 5.0, None), ("idle", 1.0, None), ("waiting", 5.0, 400.0), ("failed read", 5.0, None),
+            ("no spread", 5.0, None))  # fmt: skip
     for number, (name, watts, compute_ms) in enumerate(runs):
         start = DAY_NS + number * 100 * SECOND
         run_id = world.add_run(
@@ -192,7 +194,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             experiment,
             start_ns=start,
             hw_id=hw_id,
-            baseline_id="idle",
+            baseline_id="no spread" if name == "no spread" else "idle",
             run_number=number,
             compute_time_ms=compute_ms,
         )
@@ -200,6 +202,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         package = np.round(np.arange(1001) * watts * 10_000).astype(np.int64)
         resets = [500] if name == "idle" else []
         world.add_counters(run_id, Counters(times, {"pkg": package, "core": package * 3 // 5}, resets=resets))
+        if name == "failed read":
+            readings = [None if position == 2 else int(value) for position, value in enumerate(package)]
+            samples = world.lake["energy_samples"][-1]
+            at = samples.schema.get_field_index("pkg_energy_uj")
+            world.lake["energy_samples"][-1] = samples.set_column(at, "pkg_energy_uj", [readings])
         if name == "waiting":
             world.add("llm_interactions", [{"run_id": run_id, "run_key": run_id, "source_interaction_id": "1",
                                             "non_local_ms": 8_000.0, "local_compute_ms": 500.0}])  # fmt: skip
@@ -228,6 +235,28 @@ def test_worked_values_of_the_split(world: World) -> None:
 def test_only_alems_way_clips_at_zero(world: World) -> None:
     assert split_of(world, "idle", "mean")["workload_energy_uj"] == 10_000_000 - 17_959_955
     assert split_of(world, "idle", "mean_minus_2sigma")["workload_energy_uj"] == 0
+
+
+def test_power_after_a_failed_read_is_that_since_the_last_one(world: World) -> None:
+    rows = world.rows(
+        "SELECT power.* FROM energy_samples_with_power AS power JOIN main.runs USING (run_id) "
+        "WHERE source_run_id = 'failed read' ORDER BY sample_id LIMIT 5"
+    )
+    assert [row["pkg_power_watts"] for row in rows] == [None, 5.0, None, 5.0, 5.0]
+    assert [row["core_power_watts"] for row in rows] == [None, 3.0, 3.0, 3.0, 3.0]
+
+
+def test_mean_needs_no_spread_and_mean_minus_2_sigma_does(world: World) -> None:
+    split = split_of(world, "no spread", "mean")
+    assert (split["idle_pkg_uj"], split["workload_energy_uj"]) == (10_000_000, 40_000_000)
+    assert split_of(world, "no spread", "mean_minus_2sigma")["workload_energy_uj"] is None
+    by_method = world.rows(
+        "SELECT v.* FROM v_energy_by_method AS v JOIN main.runs USING (run_id) WHERE source_run_id = 'no spread'"
+    )
+    assert {row["baseline_method"]: row["dynamic_energy_uj"] for row in by_method} == {
+        "mean": 40_000_000,
+        "mean_minus_2sigma": None,
+    }
 
 
 def test_power_is_unknown_across_a_reset(world: World) -> None:

@@ -18,7 +18,7 @@ WITH reasons AS (
             CASE WHEN total_energy_uj IS NULL THEN '"no_energy"' END,
             CASE WHEN baseline_energy_uj IS NULL THEN '"no_baseline"' END,
             CASE WHEN thermal_during_experiment OR thermal_now_active THEN '"throttled"' END,
-            CASE WHEN background_cpu_percent > 20 THEN '"background_cpu"' END,
+            CASE WHEN contains(quality_flags, '"background_cpu"') THEN '"background_cpu"' END,
             CASE WHEN energy_source = 'reported' THEN '"reported"' END,
             CASE WHEN contains(quality_flags, '"gpu_unread"') THEN '"gpu_unread"' END,
             CASE
