@@ -1,6 +1,6 @@
 -- What a reader of the figures should know, and an operator can mend: none of it makes a figure wrong.
 -- severity: warn
--- depends: experiments, runs, ops.landing_files, ops.quarantine
+-- depends: experiments, runs, run_grid_factors, ops.landing_files, ops.quarantine
 WITH findings AS (
     SELECT 'runs' AS table_name, 'runs without a fit idle baseline: no dynamic energy' AS problem, count(*) AS n
     FROM main.runs
@@ -29,6 +29,18 @@ WITH findings AS (
     SELECT 'runs', 'runs with a GPU that never told its energy', count(*)
     FROM main.runs
     WHERE contains(quality_flags, '"gpu_unread"')
+    UNION ALL
+    SELECT
+        'run_grid_factors',
+        'runs without a carbon figure, for no registry knows their country ' || min(country_code),
+        count(*)
+    FROM main.run_grid_factors
+    WHERE country_code IS NOT NULL AND carbon_gco2eq_kwh IS NULL
+    HAVING count(*) > 0
+    UNION ALL
+    SELECT 'runs', 'runs whose CPU others used for more than 20 %', count(*)
+    FROM main.runs
+    WHERE contains(quality_flags, '"background_cpu"')
     UNION ALL
     SELECT 'runs', 'runs whose number another run of the experiment has: unpaired', count(*)
     FROM main.runs

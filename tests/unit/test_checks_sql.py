@@ -59,6 +59,8 @@ DEFECTS = [
     ("quality", "runs", "UPDATE main.runs SET is_estimated = true"),
     ("quality", "runs", "UPDATE main.runs SET baseline_energy_uj = NULL"),
     ("quality", "runs", "UPDATE main.runs SET sample_coverage = 0.5"),
+    ("quality", "runs", "UPDATE main.runs SET quality_flags = '[\"background_cpu\"]'"),
+    ("quality", "run_grid_factors", "UPDATE main.run_grid_factors SET carbon_gco2eq_kwh = NULL"),
     ("keys_unmapped", "ops.unmapped_keys",
         "INSERT INTO ops.unmapped_keys (kind, raw_value, n_rows) VALUES ('model', 'x', 1)"),
 ]  # fmt: skip
