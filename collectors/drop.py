@@ -44,6 +44,9 @@ class ContractBroken(ValueError):
 class DropFailed(OSError):
     """A drop could not be written; its rows are still buffered, so flush() may be called again."""
 
+    lost: str | None = None
+    """What to say instead where the process ends, and the rows with it."""
+
 
 class Drop:
     """Rows of one dataset and one day on their way to landing; not for use by several threads at once.
@@ -96,7 +99,7 @@ class Drop:
             make_folder(self.folder)
             _write_whole(table.replace_schema_metadata(self._metadata()), path)
         except OSError as error:
-            raise DropFailed(error.errno, self._failure(path, error)) from error
+            raise self._failure(path, error) from error
         self._tables = []
         self.rows_buffered = 0
         return path
@@ -122,11 +125,15 @@ class Drop:
             contract.META_CREATED_AT: dt.datetime.now(dt.UTC).isoformat(),
         }
 
-    def _failure(self, path: Path, error: OSError) -> str:
-        kept = f"{self.rows_buffered} row(s) of {self.dataset.name} are kept in memory"
+    def _failure(self, path: Path, error: OSError) -> DropFailed:
+        rows = f"{self.rows_buffered} row(s) of {self.dataset.name}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return f"{path}: disk full; {kept}; free space there and write again"
-        return f"{path}: not written, {error.strerror or error}; {kept}; make {self.folder} writable and write again"
+            problem, remedy = f"{path}: disk full", "free space there"
+        else:
+            problem, remedy = f"{path}: not written, {error.strerror or error}", f"make {self.folder} writable"
+        failure = DropFailed(error.errno, f"{problem}; {rows} are kept in memory; {remedy} and write again")
+        failure.lost = f"{problem}; {rows} are lost; {remedy} and start again"
+        return failure
 
 
 def drop_rows(
