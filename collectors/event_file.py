@@ -5,6 +5,7 @@ Every line becomes exactly one row: a step, an LLM call, a condition, or a rejec
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from collectors.ids import utc_from_ns
 MAX_LINE_BYTES: Final = 4 << 20
 KEPT_CHARACTERS: Final = 4000  # of a rejected line
 PHASES: Final = ("planning", "execution", "waiting", "synthesis")
+CONDITION_TYPES: Final = {"success": "bool", "attempts": "int"}
+"""Of the conditions by which energy per successful query is known."""
 EDGE_TOLERANCE_NS: Final = 50_000_000
 """How far a wall-clock time may lie outside the run and be moved to its edge: the wall clock may be coarse (1 ms in
 JavaScript) and is slewed by up to .5 ms per second between two anchors of the run's own clock."""
@@ -54,6 +57,13 @@ class EventRows:
     llm_calls: list[Row] = field(default_factory=list)
     conditions: list[Row] = field(default_factory=list)
     rejected: list[Row] = field(default_factory=list)
+    unknown_phases: Counter[str] = field(default_factory=Counter)
+    """Of steps that were taken without a phase, since theirs is none of PHASES."""
+
+    @property
+    def rejections(self) -> Counter[str]:
+        """How many lines were rejected for each reason, in the order of the first ones."""
+        return Counter(row["reason"] for row in self.rejected)
 
 
 @dataclass(slots=True)
@@ -64,6 +74,7 @@ class _Step:
     detail: Row
     step_id: str | None
     parent_id: str | None
+    unknown_phase: str | None
 
 
 def read_events(path: Path, run: RunFrame) -> EventRows:
@@ -106,6 +117,9 @@ class _Reader:
         for step in self.steps:
             if step.parent_id in positions:
                 step.detail["parent_step_index"] = positions[step.parent_id]
+            if step.unknown_phase is not None:
+                step.detail["unknown_phase"] = step.unknown_phase
+                self.rows.unknown_phases[step.unknown_phase] += 1
             step.row["detail_json"] = json.dumps(step.detail) if step.detail else None
             self.rows.events.append(step.row)
         for call, step_id in self.calls:
@@ -129,8 +143,7 @@ class _Reader:
 
     def _step(self, record: Row) -> _Step:
         phase = _text(record, "phase")
-        if phase is not None and phase not in PHASES:
-            raise BadLine(f"unknown phase {_shown(phase)}: {', '.join(PHASES)}")
+        is_known = phase is None or phase in PHASES  # a step of another one took its time and energy all the same
         event_type = _text(record, "event_type")
         if not event_type:
             raise BadLine("missing field: event_type")
@@ -145,12 +158,13 @@ class _Reader:
         row = {
             "run_key": self.run.run_key,
             "step_index": _count(record, "step_index"),
-            "phase": phase,
+            "phase": phase if is_known else None,
             "event_type": event_type,
             "start_time_ns": start_ns,
             "end_time_ns": end_ns,
         }
-        return _Step(row, dict(detail or {}), _text(record, "step_id"), _text(record, "parent_id"))
+        ids = _text(record, "step_id"), _text(record, "parent_id")
+        return _Step(row, dict(detail or {}), *ids, unknown_phase=None if is_known else phase)
 
     def _llm_call(self, record: Row) -> Row:
         row: Row = {
@@ -189,6 +203,9 @@ class _Reader:
                 raise BadLine("missing field: value")
             case _:
                 raise BadLine(f"value {_shown(value)} is no string, finite number of 64 bits or boolean")
+        wanted = CONDITION_TYPES.get(name, row["value_type"])
+        if row["value_type"] != wanted:
+            raise BadLine(f"condition {name} {_shown(value)} is of type {row['value_type']}; give it as {wanted}")
         # The newest value counts: two of one microsecond, or without a time, keep the order of their lines.
         moment = self._moment(record)
         earliest = self.last_set_ns.get(name, -1000) + 1000
@@ -266,7 +283,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
 
 
 def _refuse_constant(name: str) -> None:
-    raise BadLine(f"bad JSON: {name} is no JSON value")
+    raise ValueError(f"{name} is no JSON value")
 
 
 def _typed(record: Mapping[str, Any], column: contract.Column) -> str | int | float | None:

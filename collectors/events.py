@@ -11,7 +11,8 @@
 
 Each call appends one line to the file that the environment variable ALEMS_EVENTS names; `alems-collect` sets it for the
 command that it measures. Without it (read once, at import) every call does nothing. Nothing here raises because of the
-measurement: what cannot be written is lost, what makes no sense is found by the session and kept as a rejected line.
+measurement: what cannot be written is lost; what makes no sense is kept as a rejected line, and `alems-collect` says so
+when the command has ended.
 Standard library only, and this one file only: it may be copied into a program that lacks this package.
 
 The file, for programs in other languages
@@ -21,8 +22,9 @@ processes may share the file. Times are integers in ns: `…_ns` is the wall clo
 CLOCK_MONOTONIC. The wall clock is enough; where both are given CLOCK_MONOTONIC counts. Unknown names are ignored.
 
 `{"type": "step", "phase": "planning", "event_type": "llm_call", "start_ns": 1790000000000000000, "end_ns": …}`
-    One step, written when it has ended. phase: planning, execution, waiting or synthesis (may be left out); event_type:
-    llm_call, tool_call, waiting or any other word. Optional: start_mono_ns and end_mono_ns; step_index (default: the
+    One step, written when it has ended. phase: planning, execution, waiting or synthesis (may be left out; of any
+    other word the step counts without a phase, and `alems-collect` says so); event_type: llm_call, tool_call, waiting
+    or any other word. Optional: start_mono_ns and end_mono_ns; step_index (default: the
     position by start among the run's steps); step_id and parent_id, any text, by which other lines name this step and
     by which it names the step around it; detail, an object kept as it is.
 `{"type": "llm_call", "prompt_tokens": 412, "completion_tokens": 57, "api_latency_ms": 830.5}`

@@ -272,13 +272,12 @@ def test_a_condition_keeps_its_type(tmp_path: Path, value: object, column: str, 
     [
         ('{"type": "step"', "bad JSON"),
         ("[1]", "bad JSON: not an object"),
-        ("NaN", "bad JSON: NaN"),
+        ("NaN", "bad JSON: NaN is no JSON value"),
         ("[" * 100_000, "bad JSON"),
         ("", "empty line"),
         (b"\xff\xfe\x00", "not UTF-8 text: byte 1"),
         ({"phase": "planning"}, "missing field: type"),
         ({"type": "span"}, "unknown type 'span'"),
-        ({**STEP, "phase": "thinking"}, "unknown phase 'thinking'"),
         ({**STEP, "event_type": None}, "missing field: event_type"),
         ({**STEP, "start_ns": None}, "missing field: start_ns"),
         ({**STEP, "end_ns": None}, "missing field: end_ns"),
@@ -299,10 +298,33 @@ def test_a_condition_keeps_its_type(tmp_path: Path, value: object, column: str, 
         ({"type": "condition", "name": "n"}, "missing field: value"),
         ({"type": "condition", "name": "n", "value": [1]}, "value [1] is no string"),
         ({"type": "condition", "name": "n", "value": 2**63}, "is no string, finite number"),
+        (
+            {"type": "condition", "name": "success", "value": "yes"},
+            "condition success 'yes' is of type string; give it as bool",
+        ),
+        ({"type": "condition", "name": "success", "value": 1}, "condition success 1 is of type int; give it as bool"),
+        (
+            {"type": "condition", "name": "attempts", "value": True},
+            "condition attempts True is of type bool; give it as int",
+        ),
     ],
 )
 def test_a_broken_line_is_kept_with_its_reason(tmp_path: Path, line: object, expected: str) -> None:
     assert expected in reason(tmp_path, line)
+
+
+def test_a_reason_is_said_once(tmp_path: Path) -> None:
+    assert reason(tmp_path, "NaN") == "bad JSON: NaN is no JSON value"
+
+
+def test_a_step_of_an_unknown_phase_counts_without_a_phase(tmp_path: Path) -> None:
+    rows = read_lines(tmp_path, STEP | {"phase": "llm_call", "event_type": "plan", "detail": {"a": 1}}, STEP)
+    assert [(event["phase"], event["event_type"]) for event in rows.events] == [
+        (None, "plan"),
+        ("planning", "llm_call"),
+    ]
+    assert json.loads(rows.events[0]["detail_json"]) == {"a": 1, "unknown_phase": "llm_call"}
+    assert (rows.rejected, rows.unknown_phases) == ([], {"llm_call": 1})
 
 
 def test_a_broken_line_does_not_stop_the_others(tmp_path: Path) -> None:
