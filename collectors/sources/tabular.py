@@ -213,6 +213,7 @@ class _Table:
         """Raises BadTable, OSError."""
         self.path = path
         self.n_rows: int
+        path.stat()  # Arrow's own words for a file that is not there are long
         try:
             if path.suffix.lower() in (".parquet", ".pq"):
                 self._parquet: pq.ParquetFile | None = pq.ParquetFile(path)

@@ -130,7 +130,8 @@ def _read_file(path: Path) -> dict[str, list[Any]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceFailed(f"{path}: not readable ({error}); give a JSON or CSV file in UTF-8") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SourceFailed(f"{path}: not readable ({reason}); give a JSON or CSV file in UTF-8") from error
     if path.suffix.lower() == ".csv":
         rows: list[Any] = [{k: v for k, v in row.items() if k and v != ""} for row in csv.DictReader(text.splitlines())]
         return {_kind_of_list(path.stem, rows): rows}
