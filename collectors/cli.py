@@ -4,6 +4,7 @@ import csv
 import json
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
@@ -13,11 +14,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from collectors import cli_conditions, cli_datasets, cli_inference, cli_tracking, cli_usage
-from collectors.cli_common import LandingOption, ShowProgress, landing_folder, note, progress_bar, say
+from collectors.cli_common import (
+    LandingOption,
+    ShowProgress,
+    country_option,
+    landing_folder,
+    not_empty,
+    note,
+    progress_bar,
+    say,
+)
 
 if TYPE_CHECKING:
     from collectors.measure import RunResult
-    from collectors.session import OnProgress, Session
+    from collectors.session import OnProgress, Session, Subject
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +37,7 @@ app = typer.Typer(
     help="Measure programs on this host, or read other systems' stores, into a landing folder of Parquet files.",
 )
 
+MAX_REASONS_TOLD: Final = 5
 SIGNAL_EXIT: Final = 128  # a shell's exit code for a command that signal n ended is 128 + n
 
 Row = dict[str, Any]
@@ -40,7 +51,11 @@ class Workflow(StrEnum):
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON, also to a terminal.")]
-CountryOption = Annotated[str | None, typer.Option(help="ISO 3166 code of the grid region, e.g. DE.")]
+ExperimentOption = Annotated[str, typer.Option("--experiment", callback=not_empty, help="Experiment name.")]
+TASK: Final = typer.Option("--task", callback=not_empty, help="Task identifier.")
+MODEL: Final = typer.Option("--model", callback=not_empty, help="Model name.")
+PROVIDER: Final = typer.Option("--provider", callback=not_empty, help="Who serves the model.")
+CountryOption = Annotated[str | None, country_option("Grid region")]
 BusyWattsOption = Annotated[
     float, typer.Option(min=0, help="Without an energy counter: power of a busy logical CPU, for the estimate.")
 ]
@@ -96,11 +111,11 @@ def baseline(
 
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(
-    experiment: Annotated[str, typer.Option(help="Experiment name.")],
-    task: Annotated[str, typer.Option(help="Task identifier.")],
+    experiment: ExperimentOption,
+    task: Annotated[str, TASK],
     workflow: Annotated[Workflow, typer.Option(help="Form of the program.")],
-    model: Annotated[str, typer.Option(help="Model name.")],
-    provider: Annotated[str, typer.Option(help="Who serves the model.")],
+    model: Annotated[str, MODEL],
+    provider: Annotated[str, PROVIDER],
     command: Annotated[list[str], typer.Argument(metavar="-- CMD …", help="The command and its arguments.")],
     country: CountryOption = None,
     repeat: RepeatOption = 1,
@@ -115,13 +130,9 @@ def run(
     session = _session(landing, busy_watts, idle_watts, gpu)
     subject = Subject(experiment, task, model, provider, country)
     results = session.run_command(subject, workflow.value, command, repeat=repeat)
+    _note_background(results)
     for result in results:
-        error = f", {result.error}" if result.error else ""
-        samples = result.rows.get("energy_samples", 0)
-        say(
-            f"{workflow.value} run {result.run_number} of {subject}: {result.status}{error}; {result.seconds:.2f} s, "
-            f"{samples} energy samples{' (estimated)' if session.is_estimated else ''}"
-        )
+        say(_told(result, subject, session.is_estimated))
     sys.exit(_end(session, results))
 
 
@@ -129,10 +140,10 @@ def run(
 def compare(
     linear: Annotated[str, typer.Option(help="The linear form's command line; no shell.")],
     agentic: Annotated[str, typer.Option(help="The agentic form's command line; no shell.")],
-    experiment: Annotated[str, typer.Option(help="Experiment name.")] = "comparison",
-    task: Annotated[str | None, typer.Option(help="Task identifier.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model name.")] = None,
-    provider: Annotated[str | None, typer.Option(help="Who serves the model.")] = None,
+    experiment: ExperimentOption = "comparison",
+    task: Annotated[str | None, TASK] = None,
+    model: Annotated[str | None, MODEL] = None,
+    provider: Annotated[str | None, PROVIDER] = None,
     country: CountryOption = None,
     repeat: RepeatOption = 3,
     cooldown: Annotated[float, typer.Option(min=0, help="Seconds to wait before each run.")] = 2.0,
@@ -152,6 +163,8 @@ def compare(
     subject = Subject(experiment, task, model, provider, country)
     with progress_bar() as show:
         results = session.compare(subject, *commands, repeat=repeat, cooldown_s=cooldown, on_progress=_of_session(show))
+    _note_background(results)
+    _note_rejections(results)
     _show([_summary(result) for result in results], as_json, f"Runs of {subject}")
     sys.exit(_end(session, results))
 
@@ -224,6 +237,46 @@ def _end(session: "Session", results: Sequence["RunResult"]) -> int:
     return failed if failed >= 0 else SIGNAL_EXIT - failed
 
 
+def _told(result: "RunResult", subject: "Subject", is_estimated: bool) -> str:
+    """A run in one line."""
+    error = f", {result.error}" if result.error else ""
+    first = next(iter(result.rejections), None)
+    rejected = f", {result.rows['rejected_lines']} event line(s) rejected, the first: {first}" if first else ""
+    return (
+        f"{result.workflow_type} run {result.run_number} of {subject}: {result.status}{error}; {result.seconds:.2f} s, "
+        f"{result.rows.get('energy_samples', 0)} energy samples{' (estimated)' * is_estimated}, "
+        f"{result.rows.get('orchestration_events', 0)} event(s){rejected}"
+    )
+
+
+def _note_background(results: Sequence["RunResult"]) -> None:
+    """Say during which runs the host had too much else to do."""
+    from collectors.sensors.idle_baseline import MAX_BUSY_PERCENT
+
+    shares = {
+        f"{result.workflow_type} run {result.run_number}": result.background_cpu_percent
+        for result in results
+        if result.background_cpu_percent is not None and result.background_cpu_percent > MAX_BUSY_PERCENT
+    }
+    if shares:
+        which = next(iter(shares)) if len(shares) == 1 else f"{len(shares)} of {len(results)} runs"
+        up_to, its = ("", "its") if len(shares) == 1 else ("up to ", "their")
+        note(
+            f"others took {up_to}{max(shares.values()):.0f} % of the host's CPU during {which}, more than "
+            f"{MAX_BUSY_PERCENT:g} %: {its} figures are marked as not valid (run_quality); end what else runs here"
+        )
+
+
+def _note_rejections(results: Sequence["RunResult"]) -> None:
+    """Say why lines of event files were rejected: each reason once."""
+    reasons = sum((Counter(result.rejections) for result in results), Counter[str]())
+    for reason, n_lines in reasons.most_common(MAX_REASONS_TOLD):
+        note(f"{n_lines} event line(s) rejected: {reason}")
+    if len(reasons) > MAX_REASONS_TOLD:
+        n_lines = reasons.total() - sum(n for _, n in reasons.most_common(MAX_REASONS_TOLD))
+        note(f"{n_lines} event line(s) rejected for other reasons; `alems materialize` and `alems status` say them all")
+
+
 def _summary(result: "RunResult") -> Row:
     return {
         "pair": result.run_number,
@@ -273,10 +326,16 @@ def _of_session(show: ShowProgress) -> "OnProgress":
 
 
 def _message(error: Exception) -> str:
-    """The error's own words, without the errno that Python puts before them."""
-    if isinstance(error, OSError) and error.filename is None and error.strerror:
-        return error.strerror
-    return str(error)
+    """The error in words, without the errno that Python puts before them."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    from collectors.drop import DropFailed
+
+    if isinstance(error, DropFailed) and error.lost is not None:
+        return error.lost
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return f"{error.filename}: no such file; check the path"
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
 
 
 if __name__ == "__main__":

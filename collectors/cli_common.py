@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,32 @@ LandingOption = Annotated[
     Path | None,
     typer.Option("--landing", help="Landing folder; default $ALEMS_WAREHOUSE/landing or ./warehouse/landing."),
 ]
+
+
+def _country(value: str | None) -> str | None:
+    from collectors.countries import country_code
+
+    if value is None:
+        return None
+    code = country_code(value)
+    if code is None:
+        raise typer.BadParameter(
+            f"{value!r} is no ISO 3166 code of two letters, with or without a part of the country; give DE or US-CA"
+        )
+    return code
+
+
+def country_option(text: str) -> Any:
+    """A --country option that takes codes only; `text` is its help."""
+    return typer.Option("--country", callback=_country, help=f"{text}: ISO 3166 code, e.g. DE or US-CA.")
+
+
+def not_empty(value: str | None) -> str | None:
+    """A callback of options: raises BadParameter for text without a character."""
+    if value is not None and not value.strip():
+        raise typer.BadParameter("is empty; give a name, or leave the option out where it is not needed")
+    return value
+
 
 ShowProgress = Callable[[str, int, int], None]
 """Is told what is being done, how much of it is done, and how much there is."""

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from collectors.cli_common import LandingOption, ShowProgress, landing_folder, note, progress_bar
+from collectors.cli_common import LandingOption, ShowProgress, country_option, landing_folder, note, progress_bar
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 _NOT_UNDERSTOOD: Final = "item(s) could not be understood; `alems status` says why"
@@ -38,7 +38,7 @@ def prometheus_command(
     machine_label: Annotated[str, typer.Option(help="Label of the machine.")] = "machine_name",
     host_label: Annotated[str, typer.Option(help="Label of the host; else it is taken from the instance.")] = "host",
     country_label: Annotated[str, typer.Option(help="Label of the country of the host.")] = "country_code",
-    country: Annotated[str | None, typer.Option(help="Country of hosts without that label: ISO 3166, e.g. GB.")] = None,
+    country: Annotated[str | None, country_option("Country of hosts without that label")] = None,
     again: AgainOption = False,
     landing: LandingOption = None,
 ) -> None:

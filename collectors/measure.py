@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from collectors import contract, ids
 from collectors.clock import NS, Clock
 from collectors.drop import Drop, DropFailed, drop_rows
-from collectors.event_file import RunFrame, read_events
+from collectors.event_file import PHASES, EventRows, RunFrame, read_events
 from collectors.process import CannotStart, Command, Ended, Interruptions
 from collectors.sampler import Sampler
 from collectors.sensors import Sensor
@@ -35,6 +35,7 @@ EVENTS: Final = "events.jsonl"
 OUTPUT: Final = "output"
 LAST_BYTES: Final = 4096
 LAST_CHARACTERS: Final = 300
+MAX_PHASES_TOLD: Final = 5
 
 Row = dict[str, Any]
 Tell = Callable[[str], None]
@@ -99,6 +100,10 @@ class RunResult:
     end_ns: int
     rows: dict[str, int]
     """Rows dropped, by dataset."""
+    rejections: Mapping[str, int]
+    """How many lines of its event file were rejected for each reason, in the order of the first ones."""
+    background_cpu_percent: float | None
+    """CPU use of everything but the command, percent of the host."""
 
     @property
     def seconds(self) -> float:
@@ -119,8 +124,6 @@ class Recording:
             except Exception as error:  # whatever a driver raises: the other sensors go on
                 tell(f"{sensor.name}: not sampled, {error}")
                 continue
-            for warning in sensor.warnings:
-                tell(warning)
             self._samplers.append(sampler)
         self.rows: dict[str, int] = {}
         self._drops: list[Drop] = []
@@ -164,15 +167,13 @@ class Recording:
 class Readings:
     """What is read at the start and the end of a run, and of the measured process tree between."""
 
-    def __init__(self, host: Host, tell: Tell) -> None:
+    def __init__(self, host: Host) -> None:
         """Read the host and arm the counters of the command that this thread starts next."""
         self._host = host
         self._counters = PerfCounters(host.proc)
         self._start = read_start(host.sys, host.proc)
         self._counters.open()
         self._watch: TreeWatch | None = None
-        for warning in self._counters.warnings:
-            tell(warning)
 
     def watch(self, command: Command) -> None:
         self._watch = TreeWatch(command.pid, self._host.proc, self._host.sys)
@@ -217,7 +218,7 @@ def measure(
     # What outlives the command may still write there.
     with tempfile.TemporaryDirectory(prefix="alems-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        readings = Readings(host, tell)
+        readings = Readings(host)
         start_ns = clock.now_ns()
         record = _Record(run, place, start_ns, host.sensors)
         recording.begin(place, record.run_key, start_ns, record.day)
@@ -242,9 +243,10 @@ def measure(
             recording.stop()
         recording.drain()
         recording.flush()
-        rows = recording.rows | _drop_events(folder / EVENTS, run, record, place, clock, tell)
+        events = _read_events(folder / EVENTS, run, record, clock, tell)
+        rows = recording.rows | _drop_events(events, record, place)
     place.drop(contract.RUNS, [record.row()], record.day)
-    return record.result(rows)
+    return record.result(rows, events.rejections)
 
 
 @contextmanager
@@ -320,7 +322,7 @@ class _Record:
             **self.run.columns,
         }
 
-    def result(self, rows: dict[str, int]) -> RunResult:
+    def result(self, rows: dict[str, int], rejections: Mapping[str, int]) -> RunResult:
         assert self.exit_code is not None
         return RunResult(
             run_key=self.run_key,
@@ -334,6 +336,8 @@ class _Record:
             start_ns=self.start_ns,
             end_ns=self.end_ns,
             rows=rows,
+            rejections=rejections,
+            background_cpu_percent=self.readings.get("background_cpu_percent"),
         )
 
 
@@ -367,8 +371,8 @@ def pause_ns(elapsed_ns: int) -> int:
     return min(max(elapsed_ns // FLUSH_SHARE, shortest), longest)
 
 
-def _drop_events(path: Path, run: Run, record: _Record, place: Place, clock: Clock, tell: Tell) -> dict[str, int]:
-    """Drop what the program said about itself; the rows dropped, by dataset."""
+def _read_events(path: Path, run: Run, record: _Record, clock: Clock, tell: Tell) -> EventRows:
+    """What the program said about itself; who measures is told of what of it is not as it was meant."""
     frame = RunFrame(
         run_key=record.run_key,
         start_ns=record.start_ns,
@@ -382,7 +386,14 @@ def _drop_events(path: Path, run: Run, record: _Record, place: Place, clock: Clo
         events = read_events(path, frame)
     except OSError as error:  # the file is the program's: it may have made anything of it
         tell(f"{path.name} of {shlex.join(run.command)[:100]}: not read, {error.strerror}")
-        return {}
+        return EventRows()
+    for phase, _ in events.unknown_phases.most_common(MAX_PHASES_TOLD):
+        tell(f"phase {phase[:60]!a} of a step: unknown, so the step counts without a phase; give {', '.join(PHASES)}")
+    return events
+
+
+def _drop_events(events: EventRows, record: _Record, place: Place) -> dict[str, int]:
+    """Drop what the program said about itself; the rows dropped, by dataset."""
     parts = {
         contract.ORCHESTRATION_EVENTS: events.events,
         contract.LLM_INTERACTIONS: events.llm_calls,

@@ -30,6 +30,7 @@ from collectors.sensors.fingerprint import environment_config, hardware_config
 from collectors.sensors.gpu import GpuSensor
 from collectors.sensors.idle_baseline import WINDOWS
 from collectors.sensors.interrupts import InterruptsSensor
+from collectors.sensors.perf import PerfCounters
 from collectors.sensors.rapl import RaplSensor
 from collectors.sensors.thermal import ThermalSensor
 from collectors.uuid7 import uuid7
@@ -99,10 +100,10 @@ class _Experiment:
 class Session:
     """Measures commands on this host and drops everything about them into a landing folder.
 
-    `tell` is given each message once, one line each: what is estimated, what is not measured, why, and how to enable
-    it. The newest baseline of the hardware is kept beside landing, in `<landing>/../collector-state`. `watts` are those
-    of the estimate, where the host has no readable counter. `gpus`: index or UUID of each GPU whose energy counts; all
-    where none is named. Raises OSError where one of those is not there.
+    `tell` is given each message once, one line each: what is estimated and why, what else is not measured. The newest
+    baseline of the hardware is kept beside landing, in `<landing>/../collector-state`. `watts` are those of the
+    estimate, where the host has no readable counter. `gpus`: index or UUID of each GPU whose energy counts; all where
+    none is named. Raises OSError where one of those is not there.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class Session:
         self.interrupted_by: int | None = None
         """The signal that ended the last series early."""
         self.energy_sensor = self._choose_energy_sensor()
-        self.host = Host(self._choose_sensors(), sys, proc)
+        self.host = Host(self._choose_sensors(proc), sys, proc)
         self.hardware = hardware_config(sys, proc, hostname=self.place.host)
         self._baseline: Row | None = None
         self._dropped: set[int] = set()  # hw_id and env_ids of this session's landing
@@ -246,6 +247,8 @@ class Session:
         rapl, model = (self._sensors[name] for name in (RaplSensor.name, CpuModelSensor.name))
         reason = rapl.available()
         if reason is None:
+            for warning in _warnings(rapl):
+                self._tell(warning)
             return rapl
         self._tell(
             f"Energy is ESTIMATED from CPU time ({self._watts.busy:g} W per busy CPU, {self._watts.idle:g} W per idle "
@@ -253,16 +256,17 @@ class Session:
         )
         return model
 
-    def _choose_sensors(self) -> list[Sensor]:
-        chosen = [self.energy_sensor]
-        for sensor in self._sensors.values():
-            if sensor.dataset is not contract.ENERGY_SAMPLES:
-                reason = sensor.available()
-                if reason is None:
-                    chosen.append(sensor)
-                else:
-                    self._tell(f"{sensor.name}: not measured, {reason}")
-        return chosen
+    def _choose_sensors(self, proc: Path) -> list[Sensor]:
+        others = [sensor for sensor in self._sensors.values() if sensor.dataset is not contract.ENERGY_SAMPLES]
+        chosen = [sensor for sensor in others if sensor.available() is None]
+        missing = [sensor.name for sensor in others if sensor not in chosen or _warnings(sensor)]
+        if PerfCounters(proc).available() is not None:
+            missing.append("perf")
+        if missing:
+            self._tell(
+                f"Missing here, whole or in part: {', '.join(missing)}; `alems-collect doctor` says why for each"
+            )
+        return [self.energy_sensor, *chosen]
 
     # Records of the session
 
@@ -422,6 +426,14 @@ def all_sensors(
         gpu or GpuSensor(),
     )
     return {sensor.name: sensor for sensor in sensors}
+
+
+def _warnings(sensor: Sensor) -> Sequence[str]:
+    """What an available sensor leaves out, and why."""
+    with suppress(OSError, ValueError):  # told when a run's sampler opens it
+        sensor.open()
+    sensor.close()
+    return sensor.warnings
 
 
 def alternating(pairs: int) -> Iterator[tuple[int, Workflow]]:

@@ -1,5 +1,6 @@
 """The `alems-collect` command: what it prints, where, and with which exit code."""
 
+import csv
 import json
 import os
 import pty
@@ -14,10 +15,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from collectors import cli
-from collectors.sensors import idle_baseline
+from collectors.countries import country_code
+from collectors.sensors import idle_baseline, process_tree
 from collectors.sensors.idle_baseline import NoBaseline
 from tests.unit.test_sensors_gpu import FakeNvml
 
+ROOT = Path(__file__).parents[2]
 STORE = Path(__file__).parent.parent / "data/host_a.db"
 RUN = ("run", "--experiment", "e", "--task", "t", "--workflow", "linear", "--model", "m", "--provider", "p")
 
@@ -100,6 +103,89 @@ def test_run_says_every_run(collect: Collect) -> None:
     assert ended.err.splitlines()[-1].startswith("Dropped in ")
 
 
+SAYS = """
+import os
+from collectors.events import condition, step
+with step("planning", "llm_call"): pass
+with step("execution", "tool_call"): pass
+condition("success", "yes")
+open(os.environ["ALEMS_EVENTS"], "a").write("not JSON\\n")
+"""
+
+
+def test_run_says_how_many_events_there_were_and_what_was_rejected(collect: Collect) -> None:
+    ended = collect(*RUN, "--", sys.executable, "-c", SAYS)
+    assert ended.err.splitlines()[-2].endswith(
+        ", 2 event(s), 2 event line(s) rejected, the first: condition success 'yes' is of type string; give it as bool"
+    )
+    assert collect(*RUN, "--", "true").err.splitlines()[-2].endswith(", 0 event(s)")
+
+
+def test_compare_says_each_reason_once(collect: Collect) -> None:
+    says = shlex.join([sys.executable, "-c", SAYS])
+    ended = collect("compare", "--linear", says, "--agentic", says, "--repeat", "1", "--cooldown", "0")
+    assert [line for line in ended.err.splitlines() if "rejected" in line] == [
+        "2 event line(s) rejected: condition success 'yes' is of type string; give it as bool",
+        "2 event line(s) rejected: bad JSON: Expecting value at character 1",
+    ]
+
+
+def test_a_busy_host_is_one_note(collect: Collect, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = iter([20.0, 47.1, 19.0, 30.0])
+    monkeypatch.setattr(process_tree, "_background_percent", lambda *_: next(shares))
+    busy = [line for line in collect(*RUN, "--repeat", "2", "--", "true").err.splitlines() if "others" in line]
+    assert busy == [
+        "others took 47 % of the host's CPU during linear run 2, more than 20 %: its figures are marked as not valid "
+        "(run_quality); end what else runs here"
+    ]
+    shares = iter([25.0, 47.1, 19.0, 30.0])
+    arguments = ("compare", "--linear", "true", "--agentic", "true", "--repeat", "2", "--cooldown", "0")
+    busy = [line for line in collect(*arguments).err.splitlines() if "others" in line]
+    assert busy == [
+        "others took up to 47 % of the host's CPU during 3 of 4 runs, more than 20 %: their figures are marked as not "
+        "valid (run_quality); end what else runs here"
+    ]
+
+
+@pytest.mark.parametrize("country", ["Germany", "XX", "DEU", "", "US-", "US-CALI", "ß"])
+def test_what_is_no_country_is_refused(collect: Collect, tmp_path: Path, country: str) -> None:
+    ended = collect(*RUN, "--country", country, "--", "true")
+    assert ended.code == 2 and "--country" in ended.err and repr(country) in ended.err and "DE or US-CA" in ended.err
+    assert landed(tmp_path) == set()
+
+
+@pytest.mark.parametrize(("country", "code"), [("de", "DE"), ("US-CA", "US-CA"), (" gb ", "GB"), ("fr-75", "FR-75")])
+def test_a_country_is_written_in_capitals(country: str, code: str) -> None:
+    assert country_code(country) == code
+
+
+def test_every_country_of_the_registry_is_known() -> None:
+    with (ROOT / "sql/registry/grid_factors.csv").open() as file:
+        codes = {row["country_code"] for row in csv.DictReader(file)} - {"WORLD"}
+    assert len(codes) > 200 and all(country_code(code) == code for code in codes)
+
+
+@pytest.mark.parametrize("option", ["--experiment", "--task", "--model", "--provider"])
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_name_is_refused(collect: Collect, tmp_path: Path, option: str, text: str) -> None:
+    arguments = list(RUN)
+    arguments[arguments.index(option) + 1] = text
+    ended = collect(*arguments, "--", "true")
+    assert ended.code == 2 and option in ended.err and "is empty" in ended.err
+    ended = collect("compare", "--linear", "true", "--agentic", "true", option, text)
+    assert ended.code == 2 and option in ended.err and "is empty" in ended.err
+    assert landed(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("otel", "none.x"), ("inferencex", "none.x"), ("dataset", "d", "none.x"), ("dataset", "d", "n.parquet")],
+)
+def test_a_file_that_is_not_there_is_one_line(collect: Collect, arguments: tuple[str, ...]) -> None:
+    ended = collect(*arguments)
+    assert (ended.code, ended.err) == (1, f"alems-collect: {arguments[-1]}: no such file; check the path\n")
+
+
 def test_a_command_ended_by_a_signal_gives_the_code_of_a_shell(collect: Collect) -> None:
     assert collect(*RUN, "sh", "-c", "kill -SEGV $$").code == 128 + signal.SIGSEGV
 
@@ -168,7 +254,8 @@ def test_an_unwritable_landing_is_one_line(collect: Collect, tmp_path: Path) -> 
     ended = collect(*RUN, "--landing", str(tmp_path / "file"), "true")
     assert ended.code == 1
     last = ended.err.splitlines()[-1]
-    assert last.startswith(f"alems-collect: {tmp_path / 'file'}/") and "not written, File exists" in last
+    assert last.startswith(f"alems-collect: {tmp_path / 'file'}/") and "not written, File exists; 1 row(s) of" in last
+    assert "are lost; make " in last and last.endswith(" writable and start again") and "memory" not in last
     assert "Traceback" not in ended.err
 
 

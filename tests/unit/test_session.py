@@ -49,8 +49,37 @@ def test_a_host_with_counters_is_measured_by_them(host: FakeHost, tmp_path: Path
     session = Session(tmp_path / "landing", tell=told.append, sys=host.sys, proc=host.proc)
     assert (session.energy_sensor.name, session.is_estimated) == ("rapl", False)
     assert [sensor.name for sensor in session.host.sensors] == ["rapl", "cpu", "interrupts"]
-    assert any(message.startswith("thermal: not measured, ") for message in told)
     assert not any("ESTIMATED" in message for message in told)
+
+
+def test_what_is_missing_is_one_line_that_points_to_the_doctor(host: FakeHost, tmp_path: Path) -> None:
+    told: list[str] = []
+    session = Session(tmp_path / "landing", tell=told.append, sys=host.sys, proc=host.proc)
+    session.run_command(Subject("e"), "linear", ["true"], repeat=2)
+    assert len(told) == 2 and told[1].startswith("No idle baseline")
+    findings = [finding for finding in examine(host.sys, host.proc) if finding.remarks and finding.sensor != "rapl"]
+    missing = ", ".join(finding.sensor for finding in findings if finding.sensor != "cpu_model")
+    assert told[0] == f"Missing here, whole or in part: {missing}; `alems-collect doctor` says why for each"
+
+
+def test_a_counter_of_energy_that_cannot_be_read_is_told_in_full(host: FakeHost, tmp_path: Path) -> None:
+    host.write(host.sys / "class/powercap/intel-rapl:1/energy_uj", "nonsense")
+    told: list[str] = []
+    session = Session(tmp_path / "landing", tell=told.append, sys=host.sys, proc=host.proc)
+    assert not session.is_estimated
+    assert any("RAPL" in message and "intel-rapl:1" in message for message in told)
+
+
+def test_an_unknown_phase_is_told_at_once(host: FakeHost, tmp_path: Path) -> None:
+    told: list[str] = []
+    session = Session(tmp_path / "landing", tell=told.append, sys=host.sys, proc=host.proc)
+    program = "from collectors.events import step\nwith step('plan', 'llm_call'): pass"
+    results = session.run_command(Subject("e"), "linear", [sys.executable, "-c", program], repeat=2)
+    assert [result.rows["orchestration_events"] for result in results] == [1, 1]
+    assert [message for message in told if "phase" in message] == [
+        "phase 'plan' of a step: unknown, so the step counts without a phase; "
+        "give planning, execution, waiting, synthesis"
+    ]
 
 
 def test_a_host_without_counters_says_once_that_energy_is_estimated(host: FakeHost, tmp_path: Path) -> None:
