@@ -66,6 +66,14 @@ GpuOption = Annotated[
     list[str] | None,
     typer.Option("--gpu", help="Index or UUID of a GPU whose energy counts, once for each; default: all GPUs."),
 ]
+SessionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--session",
+        callback=not_empty,
+        help="Name of a session of this host that several calls go on with: their runs of one number are pairs.",
+    ),
+]
 RepeatOption = Annotated[int, typer.Option(min=1, help="How many times.")]
 
 
@@ -118,6 +126,7 @@ def run(
     provider: Annotated[str, PROVIDER],
     command: Annotated[list[str], typer.Argument(metavar="-- CMD …", help="The command and its arguments.")],
     country: CountryOption = None,
+    session_name: SessionOption = None,
     repeat: RepeatOption = 1,
     busy_watts: BusyWattsOption = 12.0,
     idle_watts: IdleWattsOption = 1.0,
@@ -127,7 +136,7 @@ def run(
     """Measure a command. Its output and its exit code are passed on; what the collector says goes to stderr."""
     from collectors.session import Subject
 
-    session = _session(landing, busy_watts, idle_watts, gpu)
+    session = _session(landing, busy_watts, idle_watts, gpu, session_name)
     subject = Subject(experiment, task, model, provider, country)
     results = session.run_command(subject, workflow.value, command, repeat=repeat)
     _note_background(results)
@@ -145,6 +154,7 @@ def compare(
     model: Annotated[str | None, MODEL] = None,
     provider: Annotated[str | None, PROVIDER] = None,
     country: CountryOption = None,
+    session_name: SessionOption = None,
     repeat: RepeatOption = 3,
     cooldown: Annotated[float, typer.Option(min=0, help="Seconds to wait before each run.")] = 2.0,
     busy_watts: BusyWattsOption = 12.0,
@@ -159,7 +169,7 @@ def compare(
     commands = [shlex.split(line) for line in (linear, agentic)]
     if not all(commands):
         raise typer.BadParameter("--linear and --agentic each need a command")
-    session = _session(landing, busy_watts, idle_watts, gpu)
+    session = _session(landing, busy_watts, idle_watts, gpu, session_name)
     subject = Subject(experiment, task, model, provider, country)
     with progress_bar() as show:
         results = session.compare(subject, *commands, repeat=repeat, cooldown_s=cooldown, on_progress=_of_session(show))
@@ -216,7 +226,9 @@ cli_tracking.register(app)
 cli_conditions.register(app)
 
 
-def _session(landing: Path | None, busy_watts: float, idle_watts: float, gpus: Sequence[str] | None) -> "Session":
+def _session(
+    landing: Path | None, busy_watts: float, idle_watts: float, gpus: Sequence[str] | None, name: str | None = None
+) -> "Session":
     from collectors.sensors.cpu_model import ModelWatts
     from collectors.session import Session
 
@@ -224,7 +236,7 @@ def _session(landing: Path | None, busy_watts: float, idle_watts: float, gpus: S
         watts = ModelWatts(busy_watts, idle_watts)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    return Session(landing_folder(landing), tell=note, watts=watts, gpus=gpus or ())
+    return Session(landing_folder(landing), tell=note, watts=watts, gpus=gpus or (), name=name)
 
 
 def _end(session: "Session", results: Sequence["RunResult"]) -> int:

@@ -5,19 +5,20 @@
     subject = Subject(experiment="demo", task="ranking", model="trigram", provider="local")
     session.compare(subject, ["python", "linear.py"], ["python", "agent.py"], repeat=5)
 
-A session is one group_id. A live experiment is (host, session, name, task, model, provider); run numbers count within
-the experiment and the workflow type, so the linear and the agentic run of one number are a pair.
+A session is one group_id; by a name, several calls on one host go on with one session. A live experiment is (host,
+session, name, task, model, provider); run numbers count within the experiment and the workflow type, so the linear and
+the agentic run of one number are a pair.
 """
 
 import os
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from collectors import baselines, contract, ids
 from collectors.clock import Clock
@@ -33,6 +34,7 @@ from collectors.sensors.interrupts import InterruptsSensor
 from collectors.sensors.perf import PerfCounters
 from collectors.sensors.rapl import RaplSensor
 from collectors.sensors.thermal import ThermalSensor
+from collectors.session_file import SessionFile
 from collectors.uuid7 import uuid7
 
 POLL_S: Final = 1.0
@@ -67,34 +69,77 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
+class OtherCountry(RuntimeError):
+    """An experiment of the session is of another country."""
+
+
 @dataclass(slots=True)
 class _Experiment:
     """An experiment of this session and what has become of it."""
 
     subject: Subject
     source_id: str
-    key: int
     created_at: datetime
     env_id: int
     planned: int = 0
+    completed: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: str | None = None
     interrupted: bool = False
     workflows: set[str] = field(default_factory=set)
     warm: set[str] = field(default_factory=set)
     numbers: Counter[str] = field(default_factory=Counter)
+    """The last number given to a run, by workflow."""
     results: list[RunResult] = field(default_factory=list)
+    """Of this process."""
 
     @property
     def workflow_type(self) -> str:
         return "comparison" if len(self.workflows) > 1 else next(iter(self.workflows))
 
-    @property
-    def completed(self) -> int:
-        return sum(result.status == "completed" for result in self.results)
-
     def final_status(self) -> str:
         if self.completed == self.planned:
             return "completed"
         return "partial" if self.completed or self.interrupted else "failed"
+
+    def add(self, result: RunResult) -> None:
+        self.results.append(result)
+        self.completed += result.status == "completed"
+        self.started_at = self.started_at or ids.utc_from_ns(result.start_ns)
+        self.ended_at = ids.utc_from_ns(result.end_ns)
+        self.error = result.error or self.error
+
+    def kept(self) -> Row:
+        """What the next call needs to know, for JSON."""
+        record = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "results"}
+        return record | {
+            "subject": asdict(self.subject),
+            "workflows": sorted(self.workflows),
+            "warm": sorted(self.warm),
+        }
+
+    @classmethod
+    def of(cls, kept: Row) -> Self:
+        """What an earlier call kept. Raises ValueError, TypeError or KeyError where it is something else."""
+        started_at, ended_at = (
+            kept[name] and datetime.fromisoformat(kept[name]) for name in ("started_at", "ended_at")
+        )
+        return cls(
+            subject=Subject(**kept["subject"]),
+            source_id=str(kept["source_id"]),
+            created_at=datetime.fromisoformat(kept["created_at"]),
+            env_id=int(kept["env_id"]),
+            planned=int(kept["planned"]),
+            completed=int(kept["completed"]),
+            started_at=started_at,
+            ended_at=ended_at,
+            error=None if kept["error"] is None else str(kept["error"]),
+            interrupted=bool(kept["interrupted"]),
+            workflows=set(kept["workflows"]),
+            warm=set(kept["warm"]),
+            numbers=Counter({name: int(number) for name, number in kept["numbers"].items()}),
+        )
 
 
 class Session:
@@ -103,7 +148,8 @@ class Session:
     `tell` is given each message once, one line each: what is estimated and why, what else is not measured. The newest
     baseline of the hardware is kept beside landing, in `<landing>/../collector-state`. `watts` are those of the
     estimate, where the host has no readable counter. `gpus`: index or UUID of each GPU whose energy counts; all where
-    none is named. Raises OSError where one of those is not there.
+    none is named. `name`: the session goes on with that of the same name on this host and landing, if there is one.
+    Raises OSError where a GPU that was named is not there.
     """
 
     def __init__(
@@ -113,12 +159,14 @@ class Session:
         tell: Tell = lambda message: None,
         watts: ModelWatts | None = None,
         gpus: Sequence[str] = (),
+        name: str | None = None,
         sys: Path = Path("/sys"),
         proc: Path = Path("/proc"),
     ) -> None:
         self.id = str(uuid7())
         self.clock = Clock()
         self.place = Place(landing, socket.gethostname())
+        self._file = None if name is None else SessionFile(landing, self.place.host, name)
         self._tell_anyone = tell
         self._told: set[str] = set()
         self._watts = watts or ModelWatts()
@@ -134,7 +182,7 @@ class Session:
         self._baseline: Row | None = None
         self._dropped: set[int] = set()  # hw_id and env_ids of this session's landing
         self._environments: dict[str, Row] = {}
-        self._experiments: dict[Subject, _Experiment] = {}
+        self._experiments: dict[str, _Experiment] = {}  # by source_id
 
     @property
     def is_estimated(self) -> bool:
@@ -184,11 +232,10 @@ class Session:
         """Measure a command `repeat` times; `quiet` keeps its output back.
 
         A failing command is a failed run, and the next one follows. A signal, or a command that cannot be started, ends
-        the series. Raises DropFailed.
+        the series. Raises DropFailed, OtherCountry; of a named session SessionTaken, BadSessionFile, OSError.
         """
-        experiment = self._experiment(subject, {workflow}, repeat, command)
-        before = len(experiment.results)
-        with self._running(experiment) as interruptions:
+        with self._running(subject, {workflow}, repeat, command) as (experiment, interruptions):
+            before = len(experiment.results)
             for n in range(repeat):
                 on_progress(Progress(n, repeat, f"{subject}: {workflow} {n + 1} of {repeat}"))
                 number = experiment.numbers[workflow] + 1
@@ -210,14 +257,13 @@ class Session:
         """Measure `repeat` pairs of a linear and an agentic command, their output kept back.
 
         Each is first run once without being measured. The order alternates from pair to pair, so that neither form
-        always meets the warmer machine; `cooldown_s` is waited before each measured run. Ends early as run_command()
-        does. Raises DropFailed.
+        always meets the warmer machine; `cooldown_s` is waited before each measured run. Ends early, and raises, as
+        run_command() does.
         """
         commands: dict[Workflow, Sequence[str]] = {"linear": linear, "agentic": agentic}
-        experiment = self._experiment(subject, set(PAIR), 2 * repeat, linear)
-        before = len(experiment.results)
         total = 2 * repeat + len(PAIR)
-        with self._running(experiment) as interruptions:
+        with self._running(subject, set(PAIR), 2 * repeat, linear) as (experiment, interruptions):
+            before = len(experiment.results)
             for done, workflow in enumerate(PAIR):
                 on_progress(Progress(done, total, f"{subject}: {workflow} warm-up"))
                 self._warm_up(experiment, workflow, commands[workflow], interruptions)
@@ -305,40 +351,63 @@ class Session:
 
     # Experiments
 
-    def _experiment(self, subject: Subject, workflows: set[str], runs: int, command: Sequence[str]) -> _Experiment:
-        if subject not in self._experiments:
-            created_at = datetime.now(UTC)
-            names = (subject.experiment, subject.task, subject.model, subject.provider)
-            source_id = "/".join((self.id, *(name or "" for name in names)))
-            key = ids.exp_key(PRODUCER, self.place.host, source_id, created_at)
-            env_id = self._environment(command)
-            self._experiments[subject] = _Experiment(subject, source_id, key, created_at, env_id)
-        experiment = self._experiments[subject]
-        experiment.workflows |= workflows
-        experiment.planned += runs
+    @contextmanager
+    def _running(
+        self, subject: Subject, workflows: set[str], runs: int, command: Sequence[str]
+    ) -> Iterator[tuple[_Experiment, Interruptions]]:
+        """Keep the experiment's record true: running while entered, then what became of it, whatever happens."""
+        with self._file.locked() if self._file else nullcontext():
+            self._continue()
+            experiment = self._experiment(subject, command)
+            experiment.workflows |= workflows
+            experiment.planned += runs
+            self._drop_hardware()
+            self._drop_experiment(experiment, "running", None)
+            with Interruptions() as interruptions:
+                try:
+                    yield experiment, interruptions
+                except BaseException as error:
+                    with suppress(OSError):  # the disk may be full; what went wrong first is what is told
+                        self._drop_experiment(experiment, "partial" if experiment.completed else "failed", str(error))
+                    raise
+                self.interrupted_by = interruptions.signal
+                experiment.interrupted |= interruptions.signal is not None
+                self._drop_experiment(experiment, experiment.final_status(), experiment.error)
+
+    def _experiment(self, subject: Subject, command: Sequence[str]) -> _Experiment:
+        """The session's experiment about a subject, whichever call began it. Raises OtherCountry."""
+        names = (subject.experiment, subject.task, subject.model, subject.provider)
+        source_id = "/".join((self.id, *(name or "" for name in names)))
+        experiment = self._experiments.get(source_id)
+        if experiment is None:
+            experiment = _Experiment(subject, source_id, datetime.now(UTC), self._environment(command))
+            self._experiments[source_id] = experiment
+        country = experiment.subject.country
+        if subject.country is not None and subject.country != country:
+            if country is not None:
+                raise OtherCountry(
+                    f"{subject}: its session has runs of it in {country} and not {subject.country}; give --country "
+                    f"{country}, or another --session"
+                )
+            experiment.subject = subject
         return experiment
 
-    @contextmanager
-    def _running(self, experiment: _Experiment) -> Iterator[Interruptions]:
-        """Keep the experiment's record true: running while entered, then what became of it, whatever happens."""
-        self._drop_hardware()
-        self._drop_experiment(experiment, "running", None)
-        with Interruptions() as interruptions:
-            try:
-                yield interruptions
-            except BaseException as error:
-                with suppress(OSError):  # the disk may be full; what went wrong first is what is told
-                    self._drop_experiment(experiment, "partial" if experiment.completed else "failed", str(error))
-                raise
-            self.interrupted_by = interruptions.signal
-            experiment.interrupted = interruptions.signal is not None
-            errors = [result.error for result in experiment.results if result.error]
-            self._drop_experiment(experiment, experiment.final_status(), errors[-1] if errors else None)
+    def _continue(self) -> None:
+        """Take up a named session where the last call left it."""
+        if self._file is not None and (kept := self._file.load(_Experiment.of)) is not None:
+            self.id, experiments = kept
+            self._experiments = {experiment.source_id: experiment for experiment in experiments}
+
+    def _keep(self) -> None:
+        """Keep a named session for the next call."""
+        if self._file is not None:
+            self._file.save(self.id, [experiment.kept() for experiment in self._experiments.values()])
 
     def _drop_experiment(self, experiment: _Experiment, status: str, error: str | None) -> None:
-        subject, results = experiment.subject, experiment.results
+        self._keep()
+        subject = experiment.subject
         record = {
-            "exp_key": experiment.key,
+            "exp_key": self._key(experiment),
             **self.place.source(),
             "source_exp_id": experiment.source_id,
             "name": subject.experiment,
@@ -350,8 +419,8 @@ class Session:
             "created_at": experiment.created_at,
             "group_id": self.id,
             "status": status,
-            "started_at": ids.utc_from_ns(results[0].start_ns) if results else None,
-            "completed_at": ids.utc_from_ns(results[-1].end_ns) if results and status != "running" else None,
+            "started_at": experiment.started_at,
+            "completed_at": None if status == "running" else experiment.ended_at,
             "error_message": error,
             "runs_completed": experiment.completed,
             "runs_total": experiment.planned,
@@ -359,6 +428,9 @@ class Session:
             "env_id": experiment.env_id,
         }
         self.place.drop(contract.EXPERIMENTS, [record], experiment.created_at.date())
+
+    def _key(self, experiment: _Experiment) -> int:
+        return ids.exp_key(PRODUCER, self.place.host, experiment.source_id, experiment.created_at)
 
     # Runs
 
@@ -371,9 +443,11 @@ class Session:
         interruptions: Interruptions,
         quiet: bool,
     ) -> RunResult:
+        experiment.numbers[workflow] = number
+        self._keep()  # before the run: a call that is killed must not leave its number to the next one
         run = Run(
             source_run_id=str(uuid7()),
-            exp_key=experiment.key,
+            exp_key=self._key(experiment),
             workflow_type=workflow,
             run_number=number,
             command=command,
@@ -389,9 +463,8 @@ class Session:
         result = measure(
             run, self.host, self.place, self.clock, interruptions=interruptions, tell=self._tell, quiet=quiet
         )
-        experiment.numbers[workflow] = number
         experiment.warm.add(workflow)
-        experiment.results.append(result)
+        experiment.add(result)
         return result
 
     def _warm_up(

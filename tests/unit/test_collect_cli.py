@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from collectors import cli
+from collectors import cli, contract
 from collectors.countries import country_code
 from collectors.sensors import idle_baseline, process_tree
 from collectors.sensors.idle_baseline import NoBaseline
 from tests.unit.test_sensors_gpu import FakeNvml
+from tests.unit.test_session import landed as landed_rows
 
 ROOT = Path(__file__).parents[2]
 STORE = Path(__file__).parent.parent / "data/host_a.db"
@@ -208,6 +209,100 @@ def test_compare_says_what_became_of_each_run(collect: Collect) -> None:
     ]
     arguments = ("compare", "--linear", "true", "--agentic", "true", "--repeat", "1", "--cooldown", "0", "--json")
     assert [row["status"] for row in json.loads(collect(*arguments).out)] == ["completed", "completed"]
+
+
+# Sessions of several calls
+
+AGENTIC = tuple("agentic" if argument == "linear" else argument for argument in RUN)
+PAIR = ("compare", "--experiment", "e", "--task", "t", "--model", "m", "--provider", "p", "--cooldown", "0")
+
+
+def numbers(landing: Path) -> list[tuple[str, int]]:
+    return [(run["workflow_type"], run["run_number"]) for run in landed_rows(landing, contract.RUNS)]
+
+
+def test_calls_of_one_session_make_pairs(collect: Collect, tmp_path: Path) -> None:
+    landing = tmp_path / "warehouse/landing"
+    assert collect(*RUN, "--session", "s", "--country", "de", "--repeat", "2", "--", "true").code == 0
+    first = landed_rows(landing, contract.EXPERIMENTS)[-1]
+    assert (first["status"], first["workflow_type"], first["runs_total"]) == ("completed", "linear", 2)
+    assert collect(*AGENTIC, "--session", "s", "--", "false").code == 1
+    assert collect(*AGENTIC, "--session", "s", "--", "true").code == 0
+    assert numbers(landing) == [("linear", 1), ("linear", 2), ("agentic", 1), ("agentic", 2)]
+    runs, experiments = (landed_rows(landing, dataset) for dataset in (contract.RUNS, contract.EXPERIMENTS))
+    same = ("exp_key", "source_exp_id", "created_at", "group_id", "country_code")
+    assert len({tuple(each[name] for name in same) for each in experiments}) == 1
+    assert {run["exp_key"] for run in runs} == {first["exp_key"]}
+    assert [run["is_cold_start"] for run in runs] == [True, False, True, False]
+    last = experiments[-1]
+    assert last["recorded_at"] == max(each["recorded_at"] for each in experiments)
+    counts = ("workflow_type", "status", "runs_completed", "runs_total", "error_message", "started_at")
+    assert [last[name] for name in counts] == ["comparison", "partial", 3, 4, "exit code 1", first["started_at"]]
+    assert last["completed_at"] > first["completed_at"]
+
+    assert collect(*PAIR, "--session", "s", "--linear", "true", "--agentic", "true", "--repeat", "1").code == 0
+    assert sorted(numbers(landing)[4:]) == [("agentic", 3), ("linear", 3)]
+    assert landed_rows(landing, contract.EXPERIMENTS)[-1]["runs_total"] == 6
+
+
+def test_other_sessions_and_calls_without_one_stay_apart(collect: Collect, tmp_path: Path) -> None:
+    for options in ((), ("--session", "a"), ("--session", "b"), ()):
+        collect(*RUN, *options, "--", "true")
+    assert numbers(tmp_path / "warehouse/landing") == [("linear", 1)] * 4
+    experiments = landed_rows(tmp_path / "warehouse/landing", contract.EXPERIMENTS)
+    assert len({each["group_id"] for each in experiments}) == len({each["exp_key"] for each in experiments}) == 4
+    assert len(list((tmp_path / "warehouse/collector-state").glob("session-*.json"))) == 2
+
+
+def test_of_two_calls_at_once_one_is_refused(collect: Collect, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "collectors.cli", *RUN, "--session", "s", "--", "sh", "-c", "echo up; read x"]
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert other.stdout is not None and other.stdin is not None
+    with other:
+        assert other.stdout.readline() == b"up\n"
+        ended = collect(*RUN, "--session", "s", "--", "true")
+        assert ended.code == 1 and ended.err.splitlines()[-1] == (
+            f"alems-collect: session s: process {other.pid} measures for it; let it end, or give another --session"
+        )
+        assert collect(*RUN, "--session", "t", "--", "true").code == 0
+        other.stdin.close()
+    assert collect(*RUN, "--session", "s", "--", "true").code == 0
+    assert sorted(numbers(tmp_path / "warehouse/landing")) == [("linear", 1), ("linear", 1), ("linear", 2)]
+
+
+def test_a_killed_call_takes_its_number_along(collect: Collect, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "collectors.cli", *RUN, "--session", "s", "--", "sh", "-c", "kill -9 $PPID"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    assert collect(*RUN, "--session", "s", "--", "true").code == 0
+    landing = tmp_path / "warehouse/landing"
+    assert numbers(landing) == [("linear", 2)]
+    last = landed_rows(landing, contract.EXPERIMENTS)[-1]
+    assert (last["status"], last["runs_completed"], last["runs_total"]) == ("partial", 1, 2)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\xff", '{"version": 1}', '{"version": 2, "id": "x"}', "half"])
+def test_a_damaged_session_is_one_line_and_nothing_is_measured(collect: Collect, tmp_path: Path, content: str) -> None:
+    collect(*RUN, "--session", "s", "--", "true")
+    (path,) = (tmp_path / "warehouse/collector-state").glob("session-*.json")
+    whole = path.read_text()
+    path.write_bytes(whole[: len(whole) // 2].encode() if content == "half" else content.encode("latin-1"))
+    ended = collect(*RUN, "--session", "s", "--", "true")
+    last = ended.err.splitlines()[-1]
+    assert ended.code == 1 and last.startswith(f"alems-collect: {path}: no state of a session (")
+    assert last.endswith("; delete it to begin session s anew, whose runs then pair with none before")
+    assert len(numbers(tmp_path / "warehouse/landing")) == 1
+
+
+def test_an_experiment_of_a_session_is_of_one_country(collect: Collect, tmp_path: Path) -> None:
+    collect(*RUN, "--session", "s", "--", "true")
+    collect(*RUN, "--session", "s", "--country", "DE", "--", "true")
+    ended = collect(*RUN, "--session", "s", "--country", "FR", "--", "true")
+    assert (ended.code, ended.err.splitlines()[-1]) == (
+        1,
+        "alems-collect: t: its session has runs of it in DE and not FR; give --country DE, or another --session",
+    )
+    experiments = landed_rows(tmp_path / "warehouse/landing", contract.EXPERIMENTS)
+    assert [each["country_code"] for each in experiments] == [None, None, "DE", "DE"]
 
 
 def test_a_gpu_that_is_not_there_is_one_line(collect: Collect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
