@@ -71,5 +71,5 @@ SELECT
 FROM placed
 LEFT JOIN timed ON timed.run_id = placed.run_id
 LEFT JOIN main.grid_factors AS factors
-    ON factors.country_code = placed.country_code
+    ON factors.country_code = split_part(placed.country_code, '-', 1) -- of US-CA: those of US
     AND factors.is_used;

@@ -35,7 +35,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A run per country, each with the dynamic energy of the worked value; the idle power is 0.5 W."""
     world = World(tmp_path_factory.mktemp("sustainability"))
     world.add_baseline(package_power_watts=0.5)
-    for number, country in enumerate(("US", " de ", "GH", "CF", "XX", None, "GB", "SE", "FR")):
+    for number, country in enumerate(("US", " de ", "GH", "CF", "XX", None, "GB", "SE", "FR", "us-ca")):
         experiment = world.add_experiment(str(number), country_code=country)
         run_id = world.add_run(str(country), experiment, baseline_id="idle", start_ns=DAY_NS)
         times = np.arange(DAY_NS, DAY_NS + 10 * SECOND + 1, 10 * MS, dtype=np.int64)
@@ -78,6 +78,10 @@ def test_worked_values_of_the_specification(world: World) -> None:
 
 def test_country_is_found_however_it_is_written(world: World) -> None:
     assert run_of(world, " de ")["carbon_g"] == pytest.approx(US_CARBON_G * 301 / 385, rel=1e-8)
+
+
+def test_part_of_a_country_has_the_countrys_figures(world: World) -> None:
+    assert run_of(world, "us-ca")["carbon_g"] == pytest.approx(US_CARBON_G, rel=1e-8)
 
 
 def test_country_that_only_codecarbon_knows_has_carbon_and_no_water(world: World) -> None:
