@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alems_pipeline.keys.names import resolve_name
 from alems_pipeline.keys.registry import REGISTRY_ROOT, BrokenRegistry, read_registry
 
 ARTIFACTS = Path(__file__).parents[1] / "data" / "inferencex"
@@ -41,6 +42,21 @@ def test_the_models_of_the_energy_runs_are_known() -> None:
     for place in json.loads((ARTIFACTS / "alems_models.json").read_text()).values():
         for model in place.values():
             assert {model["name"], model["model_id"]} <= REGISTRY.model_names.keys()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "llama-3.3-70b",  # what the README measures with
+        "llama-3.3-70b-versatile",
+        "meta-llama/Llama-3.3-70B-Instruct",
+        "accounts/fireworks/models/llama-v3p3-70b-instruct",
+        "meta.llama3-3-70b-instruct-v1:0",
+        "llama3.3:70b",
+    ],
+)
+def test_a_model_is_known_by_the_names_that_providers_serve_it_under(name: str) -> None:
+    assert resolve_name("model", name, REGISTRY).key == "llama70b"
 
 
 @pytest.mark.parametrize(
