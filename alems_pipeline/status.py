@@ -24,7 +24,7 @@ QUERIES = {
         SELECT dataset, reason, sum(n_rows)::BIGINT AS n_rows, count(*) AS days, min(path) AS example
         FROM ops.quarantine GROUP BY ALL ORDER BY ALL""",
     "quarantined_files": """
-        SELECT path, reason FROM ops.landing_files WHERE status = 'quarantined' ORDER BY path""",
+        SELECT path, landing_date, reason FROM ops.landing_files WHERE status = 'quarantined' ORDER BY path""",
     "unknown_columns": """
         SELECT dataset, unknown_columns, count(*) AS files, min(path) AS example
         FROM ops.landing_files WHERE len(unknown_columns) > 0 GROUP BY ALL ORDER BY ALL""",
@@ -86,9 +86,13 @@ def show_status(status: dict[str, Any], console: Console) -> None:
     stale = " (stale)" if pending and (publication is None or publication["age"] > STALE_AFTER) else ""
     console.print(f"{said}{stale}. Pending: {pending or 'nothing'}.", highlight=False, soft_wrap=True)
     if "checks" in status:
+        files = status["quarantined_files"]
+        # They enter the books after the checks have counted, which without that word would seem to miscount.
+        n_of_no_day = sum(file["landing_date"] is None for file in files)
+        of_no_day = f" ({n_of_no_day} of them belong to no day)" if n_of_no_day else ""
         console.print(
             f"{status['checks']} checks, {len(status['failed_checks'])} with findings; "
-            f"{len(status['quarantined_files'])} file(s) and {sum(r['n_rows'] for r in status['quarantined_rows'])} "
+            f"{len(files)} file(s){of_no_day} and {sum(r['n_rows'] for r in status['quarantined_rows'])} "
             "row(s) quarantined.",
             highlight=False,
         )

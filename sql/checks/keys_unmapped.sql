@@ -3,9 +3,10 @@
 -- depends: ops.unmapped_keys, ops.unknown_metrics
 SELECT
     'ops.unmapped_keys' AS table_name,
-    kind || ' names that no registry knows, the most frequent: '
-        || coalesce(nullif(arg_max(raw_value, n_rows), ''), '(none given)') AS problem,
-    count(*) AS n
+    count(*) || ' ' || kind || ' name(s) that no registry knows, most often '
+        || coalesce(nullif(arg_max(raw_value, n_rows), ''), '(none given)')
+        || ' in ' || max(n_rows) || ' row(s); rows with any of them' AS problem,
+    sum(n_rows)::BIGINT AS n
 FROM ops.unmapped_keys
 GROUP BY kind
 UNION ALL
