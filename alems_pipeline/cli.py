@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import sys
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +17,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from alems_pipeline import build, cli_conditions
 from alems_pipeline.build import LandingIncomplete, Plan
+from alems_pipeline.cli_common import (
+    Interrupted,
+    UserError,
+    WarehouseOption,
+    interruptible,
+    os_error_line,
+    warehouse_of,
+)
 from alems_pipeline.conditions import NoConditions, QueryFormatError, RunNotFound, UnknownCondition
 from alems_pipeline.evidence import NoEvidence, Verdict
 from alems_pipeline.keys.registry import BrokenRegistry
 from alems_pipeline.lineage import UnknownNode
 from alems_pipeline.query import BadParameter, OutputFormat, parse_params, run_query, show
-from alems_pipeline.warehouse import NotPublished, PublishRefused, Warehouse, WarehouseBusy, default_home
+from alems_pipeline.warehouse import NotPublished, PublishRefused, Warehouse, WarehouseBusy
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
 app.add_typer(cli_conditions.app, name="conditions")
@@ -29,33 +38,31 @@ app.add_typer(cli_conditions.app, name="conditions")
 out = Console(width=None if sys.stdout.isatty() else 240)
 err = Console(stderr=True, width=None if sys.stderr.isatty() else 240)
 
-WarehouseOption = Annotated[
-    Path | None, typer.Option("--warehouse", help="Warehouse folder; default ALEMS_WAREHOUSE or ./warehouse.")
-]
-
-
-class UserError(RuntimeError):
-    """What was asked for cannot be done; the message says why and what to do."""
-
-
 KNOWN_ERRORS = (
     NotPublished, PublishRefused, WarehouseBusy, LandingIncomplete, BadParameter, UserError, duckdb.Error,
-    PolarsError, OSError, NoConditions, QueryFormatError, RunNotFound, UnknownCondition, UnknownNode,
+    PolarsError, NoConditions, QueryFormatError, RunNotFound, UnknownCondition, UnknownNode,
     BrokenRegistry, NoEvidence,
 )  # fmt: skip
 
 
 def main() -> None:
-    """Run the command; a known error is one line on stderr and exit code 1."""
+    """Run the command; a known error is one line on stderr and exit code 1, a signal one line and a shell's code."""
     try:
-        app()
+        with interruptible():
+            app()
+    except Interrupted as interrupted:
+        _say_error(str(interrupted))
+        sys.exit(interrupted.exit_code)
+    except OSError as error:
+        _say_error(os_error_line(error))
+        sys.exit(1)
     except KNOWN_ERRORS as error:
-        err.print(f"alems: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        _say_error(str(error))
         sys.exit(1)
 
 
-def _warehouse(home: Path | None) -> Warehouse:
-    return Warehouse(home or default_home())
+def _say_error(message: str) -> None:
+    err.print(f"alems: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _wait_note(message: str) -> None:
@@ -70,12 +77,21 @@ def materialize(
 ) -> None:
     """Bring everything that landed into the published file. With --from/--to, build those days again as well."""
     first, last = (value.date() if value else None for value in (from_, to))
-    materialize_all(_warehouse(warehouse), first, last)
+    if first is not None and last is not None and last < first:
+        raise UserError(f"--from {first} --to {last}: ends before it begins; give the earlier day as --from")
+    materialize_all(warehouse_of(warehouse), first, last)
 
 
 def materialize_all(files: Warehouse, first: date | None = None, last: date | None = None) -> None:
     """Plan and run. Where nothing is pending no run is started and Dagster is not even imported."""
-    with files.run_lock(on_wait=_wait_note):
+    before = _inode(files.published_path)
+
+    def outcome() -> str:
+        if _inode(files.published_path) != before:
+            return f"published {files.published_path} all the same"
+        return "nothing was published, `alems materialize` goes on from here"
+
+    with interruptible(outcome, sigterm=True), files.run_lock(on_wait=_wait_note):
         with files.write(on_wait=_wait_note) as con:
             plan = build.plan(files, con, first, last)
         if plan.nothing:
@@ -84,6 +100,13 @@ def materialize_all(files: Warehouse, first: date | None = None, last: date | No
         out.print(f"To do: {', '.join(plan.reasons)}.", highlight=False)
         _execute(files, plan)
     out.print(f"Published {files.published_path}", highlight=False, soft_wrap=True)
+
+
+def _inode(path: Path) -> int | None:
+    """What tells a file from one that replaced it."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_ino
+    return None
 
 
 def _execute(files: Warehouse, plan: Plan) -> None:
@@ -116,7 +139,7 @@ def status(
     """Days, files, quarantine with its reasons, unmapped keys, checks, the last publication and its age."""
     from alems_pipeline.status import read_status, show_status
 
-    found = read_status(_warehouse(warehouse))
+    found = read_status(warehouse_of(warehouse))
     if as_json:
         typer.echo(json.dumps(found, default=str, indent=2))
     else:
@@ -140,12 +163,19 @@ def sql(
     if output is OutputFormat.parquet and out_file is None:
         raise UserError("Parquet is not text: give --out FILE.parquet")
     chosen = output or (OutputFormat.table if out.is_terminal else OutputFormat.csv)
-    text = file.read_text() if file is not None else query
-    with _warehouse(warehouse).read() as con:
+    text = _query_text(file) if file is not None else query
+    with warehouse_of(warehouse).read() as con:
         if text is not None:
             show(run_query(con, text, parse_params(param or [])), chosen, out, out_file)
             return
         _prompt(con, chosen)
+
+
+def _query_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: no text in UTF-8; give a file with a query") from error
 
 
 @app.command()
@@ -159,7 +189,7 @@ def features(
     """Export the feature table for models, a row per run; ml_feature_dictionary says what each column is."""
     from alems_pipeline.features import export
 
-    with _warehouse(warehouse).read() as con:
+    with warehouse_of(warehouse).read() as con:
         n_rows = export(con, out_file, leak_free=leak_free)
     out.print(f"{n_rows} runs written to {out_file}", highlight=False, soft_wrap=True)
 
@@ -176,7 +206,7 @@ def lineage(
     """What a run was made from, down to the landing files, and what was made from it: a tree; JSON in a pipe."""
     from alems_pipeline import lineage as of
 
-    with _warehouse(warehouse).read() as con:
+    with warehouse_of(warehouse).read() as con:
         if openlineage:
             wanted = None if run is None else of.find(con, run)[1]
             for event in of.events(con, wanted):
@@ -214,7 +244,7 @@ def evidence(
         return
     if out_file is None:
         raise UserError("where to? Give --out FILE.zip")
-    files = _warehouse(warehouse)
+    files = warehouse_of(warehouse)
     with files.read() as con:
         paths = of.bundle(files, con, what, out_file)
     digest = hashlib.sha256(out_file.read_bytes()).hexdigest()
@@ -246,7 +276,7 @@ def keys_unmapped(warehouse: WarehouseOption = None) -> None:
     """Names of models, hardware, frameworks and precisions that no registry knows, and how many rows carry them."""
     from alems_pipeline.key_reports import show_unmapped
 
-    show_unmapped(_warehouse(warehouse), out)
+    show_unmapped(warehouse_of(warehouse), out)
 
 
 @keys_app.command("explain")
@@ -257,7 +287,7 @@ def keys_explain(
     """What a name resolves to, and by which rule: with the registry as it is now, and where it was seen."""
     from alems_pipeline.key_reports import show_explanation
 
-    show_explanation(raw, _warehouse(warehouse), out)
+    show_explanation(raw, warehouse_of(warehouse), out)
 
 
 def _prompt(con: duckdb.DuckDBPyConnection, output: OutputFormat) -> None:
@@ -278,20 +308,20 @@ def _prompt(con: duckdb.DuckDBPyConnection, output: OutputFormat) -> None:
             lines = []
             try:
                 show(run_query(con, statement, {}), output, out, None)
-            except duckdb.Error as error:
+            except (duckdb.Error, BadParameter) as error:
                 err.print(str(error), style="red", markup=False, highlight=False)
 
 
 @app.command()
 def demo(
-    seconds: Annotated[int, typer.Option(help="Length of the idle baseline.")] = 30,
-    pairs: Annotated[int, typer.Option(help="Linear/agentic pairs of each task.")] = 3,
+    seconds: Annotated[int, typer.Option(min=1, help="Length of the idle baseline.")] = 30,
+    pairs: Annotated[int, typer.Option(min=1, help="Linear/agentic pairs of each task.")] = 3,
     warehouse: WarehouseOption = None,
 ) -> None:
     """Measure a short real session on this host, add two example stores, build, publish, and print the tax by task."""
     from alems_pipeline.demo import collect, print_tax
 
-    files = _warehouse(warehouse)
+    files = warehouse_of(warehouse)
     collect(files, seconds, pairs, out, err)
     materialize_all(files)
     with files.read() as con:
@@ -306,7 +336,7 @@ def backup(
     """Copy the published file with its lake files; the copy's views read the copied lake."""
     from alems_pipeline.backup import copy_published
 
-    files = _warehouse(warehouse)
+    files = warehouse_of(warehouse)
     columns = (TextColumn("copying"), BarColumn(), MofNCompleteColumn())
     with files.run_lock(on_wait=_wait_note), Progress(*columns, console=err, disable=not err.is_terminal) as progress:
         task = progress.add_task("copying", total=None)
@@ -319,7 +349,7 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, warehouse: WarehouseOption = None
 ) -> None:
     """Empty the warehouse of everything but landing; `alems materialize` makes it again."""
-    files = _warehouse(warehouse)
+    files = warehouse_of(warehouse)
     if not yes and not typer.confirm(f"Delete everything but landing in {files.home}?"):
         raise UserError("nothing deleted; answer yes or give --yes")
     with files.run_lock(on_wait=_wait_note), files.exclusive(on_wait=_wait_note):

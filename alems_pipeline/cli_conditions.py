@@ -10,14 +10,11 @@ import typer
 from rich.console import Console
 
 from alems_pipeline import conditions
+from alems_pipeline.cli_common import WarehouseOption, warehouse_of
 from alems_pipeline.query import OutputFormat, show
-from alems_pipeline.warehouse import Warehouse, default_home
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=__doc__)
 
-WarehouseOption = Annotated[
-    Path | None, typer.Option("--warehouse", help="Warehouse folder; default ALEMS_WAREHOUSE or ./warehouse.")
-]
 SchemaOption = Annotated[str, typer.Option("--schema", help="rcdb, or rcdb_<name> of a further store.")]
 _OF_A_RUN: Final[Mapping[str, Any]] = {
     "condition": pl.String, "type": pl.String, "value": pl.String, "written": pl.Datetime("us", "UTC")
@@ -74,7 +71,7 @@ def select(
 
 
 def _published(home: Path | None) -> Path:
-    return Warehouse(home or default_home()).published_path
+    return warehouse_of(home).published_path
 
 
 def _text(value: object) -> str | None:

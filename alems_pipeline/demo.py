@@ -1,5 +1,6 @@
 """`alems demo`: a short session really measured on this host, the example stores beside it, and the tax by task."""
 
+import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -9,8 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from alems_pipeline.cli_common import Interrupted
 from alems_pipeline.warehouse import Warehouse
 from collectors import workload
+from collectors.measure import PRODUCER
 from collectors.sensors.idle_baseline import NoBaseline
 from collectors.session import Progress as SessionProgress
 from collectors.session import Session, Subject
@@ -42,9 +45,29 @@ TAX_BY_TASK: Final = """
     ORDER BY ALL
 """
 
+UNFIT_RUNS: Final = """
+    WITH measured_here AS (
+        SELECT r.run_id, q.experiment_valid, unnest([NULL] || regexp_extract_all(q.reasons, '[a-z_]+')) AS reason
+        FROM main.runs AS r
+        JOIN main.run_quality AS q ON q.run_id = r.run_id
+        JOIN main.hardware_config AS h ON h.hw_id = r.hw_id
+        WHERE r.source_system = $system AND h.hostname = $host
+    )
+    SELECT
+        reason, -- NULL: whatever the reason
+        count(*) FILTER (WHERE NOT experiment_valid) AS n_unfit,
+        count(*) AS n_runs
+    FROM measured_here
+    GROUP BY reason
+    ORDER BY reason NULLS FIRST
+"""
+
 
 def collect(files: Warehouse, seconds: int, pairs: int, out: Console, err: Console) -> None:
-    """Measure an idle baseline and linear/agentic pairs of each built-in task; then land the example stores."""
+    """Measure an idle baseline and linear/agentic pairs of each built-in task; then land the example stores.
+
+    Raises Interrupted where a signal ended the measuring.
+    """
     session = Session(files.landing, tell=lambda message: out.print(f"  {message}", highlight=False, markup=False))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
@@ -59,13 +82,13 @@ def collect(files: Warehouse, seconds: int, pairs: int, out: Console, err: Conso
         except NoBaseline as refused:
             out.print(f"  no baseline: {refused}", highlight=False, markup=False)
         for task in workload.TASKS:
-            if session.interrupted_by is not None:
-                break
             out.print(f"Measuring {pairs} linear/agentic pairs of the task {task}.", highlight=False)
             subject = Subject(experiment="demo", task=task, model="trigram", provider="local")
             session.compare(
                 subject, _command("linear", task), _command("agentic", task), repeat=pairs, on_progress=show
             )
+            if session.interrupted_by is not None:
+                raise Interrupted(session.interrupted_by, "what was measured has landed, `alems materialize` builds it")
     for store in EXAMPLE_STORES:
         import_store(EXAMPLES / store, files.landing)
     out.print(f"Landed {len(EXAMPLE_STORES)} example A-LEMS stores ({', '.join(EXAMPLE_STORES)}).", highlight=False)
@@ -94,6 +117,11 @@ def print_tax(con: duckdb.DuckDBPyConnection, out: Console) -> None:
         "J: medians of whole runs; bounds are certain, not statistical.",
         highlight=False,
     )
+    unfit = con.execute(UNFIT_RUNS, {"system": PRODUCER, "host": socket.gethostname()}).fetchall()
+    if unfit and unfit[0][1]:
+        [(_, n_unfit, n_runs), *by_reason] = unfit
+        reasons = ", ".join(f"{reason} {n}" for reason, n, _ in by_reason)
+        out.print(f"{n_unfit} of {n_runs} runs measured here are not valid: {reasons}.", highlight=False)
 
 
 def _range(low: float | None, high: float | None) -> str:

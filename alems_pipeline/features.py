@@ -24,7 +24,8 @@ def export(con: duckdb.DuckDBPyConnection, path: Path, *, leak_free: bool = Fals
     fields = [field.with_metadata(_field_metadata(*kept[field.name])) for field in table.schema]
     part = path.with_name(path.name + ".tmp")
     try:
-        pq.write_table(table.cast(pa.schema(fields)), part, compression="zstd")
+        with part.open("wb") as file:  # here, since an error of Arrow would not name the path by itself
+            pq.write_table(table.cast(pa.schema(fields)), file, compression="zstd")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

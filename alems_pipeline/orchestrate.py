@@ -75,15 +75,25 @@ def _run(
             on_event(f"{job.name}: {event.step_key}", 1)
 
     instance.add_event_listener(run_id, listen)
-    result = job.execute_in_process(
-        instance=instance,
-        run_id=run_id,
-        tags={**tags, PID_TAG: str(os.getpid())},
-        run_config=_QUIET,
-        raise_on_error=False,
-    )
+    try:
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            tags={**tags, PID_TAG: str(os.getpid())},
+            run_config=_QUIET,
+            raise_on_error=False,
+        )
+    finally:
+        _close(instance, run_id)
     if not result.success:
         raise RunFailed(_first_failure(result))
+
+
+def _close(instance: dg.DagsterInstance, run_id: str) -> None:
+    """A signal between two steps ends a run without Dagster's noting it: it would stand as running."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_failed(run, "interrupted")
 
 
 def _first_failure(result: dg.ExecuteInProcessResult) -> str:

@@ -4,13 +4,16 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from alems_pipeline.event_log import open_instance
 from alems_pipeline.warehouse import Warehouse
 from tests.small_landing import drop_day
 from tests.warehouses import materialize, table_hashes, warehouse_with
@@ -34,13 +37,14 @@ def home(example_landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     home = warehouse_with(example_landing, tmp_path_factory.mktemp("published"))
     foreign = home / "landing" / "runs" / "date=2026-01-21" / "notes.parquet"
     foreign.write_bytes(b"not a Parquet file")
+    (home / "landing" / "stray.parquet").write_bytes(b"of no day")
     materialize(home)
     return home
 
 
 def test_status_names_the_quarantined_file_and_its_reason(home: Path) -> None:
     status = json.loads(alems(home, "status", "--json").stdout)
-    [quarantined] = status["quarantined_files"]
+    quarantined, stray = status["quarantined_files"]
     assert quarantined["path"] == "runs/date=2026-01-21/notes.parquet"
     assert "no readable Parquet file" in quarantined["reason"]
     assert status["publication"]["age"].startswith("0:0") and status["pending"] == []
@@ -48,6 +52,8 @@ def test_status_names_the_quarantined_file_and_its_reason(home: Path) -> None:
     assert counts["energy_samples"]["landed"] == 12705 + 12086
     printed = alems(home, "status").stdout
     assert "notes.parquet" in printed and "Pending: nothing" in printed
+    assert (stray["path"], stray["landing_date"]) == ("stray.parquet", None)
+    assert "2 file(s) (1 of them belong to no day)" in printed
 
 
 def test_sql_prints_csv_to_a_pipe_and_json_on_request(home: Path) -> None:
@@ -111,6 +117,47 @@ def test_reset_keeps_landing_and_materialize_makes_it_again(tmp_path: Path) -> N
     assert answer.returncode == 0, answer.stderr
     assert table_hashes(Warehouse(home).published_path) == before
     assert "Nothing new" in alems(home, "materialize").stdout
+
+
+@pytest.mark.parametrize("job", ["lake", "warehouse"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_ends_materialize_in_one_line(
+    three_day_landing: Path, tmp_path: Path, number: signal.Signals, job: str
+) -> None:
+    home = warehouse_with(three_day_landing, tmp_path)
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("alems"), "materialize"],
+        env={**os.environ, "ALEMS_WAREHOUSE": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # Days 1 and 2 are a run, day 4 is one, the tables are the third, which takes seconds.
+    while len(list((home / ".dagster" / "history" / "runs").glob("*-*.db"))) < {"lake": 1, "warehouse": 3}[job]:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert said == "alems: interrupted; nothing was published, `alems materialize` goes on from here\n"
+    assert process.returncode == 128 + number
+    with open_instance(home / ".dagster") as instance:
+        latest, *before = [run.status.value for run in instance.get_runs()]
+    assert set(before) <= {"SUCCESS"}
+    assert latest == "FAILURE" or (job == "lake" and latest == "SUCCESS")  # a day is soon built
+    assert not Warehouse(home).published_path.exists()
+
+
+def test_what_was_interrupted_goes_on(three_day_landing: Path, tmp_path: Path) -> None:
+    home = warehouse_with(three_day_landing, tmp_path)
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("alems"), "materialize"],
+        env={**os.environ, "ALEMS_WAREHOUSE": str(home)},
+    )
+    while not (home / "build.duckdb").exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert alems(home, "materialize").stdout.endswith(f"Published {Warehouse(home).published_path}\n")
 
 
 def test_a_warehouse_without_landing_publishes_empty_tables(tmp_path: Path) -> None:

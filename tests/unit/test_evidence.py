@@ -253,7 +253,7 @@ def test_the_command_says_what_it_lacks(
         (["1", "--out", str(tmp_path / "x.zip")], "1: no run that has figures"),
         (["1"], "Give --out FILE.zip"),
         (["verify"], "give one bundle"),
-        (["verify", str(tmp_path / "none.zip")], "No such file"),
+        (["verify", str(tmp_path / "none.zip")], "none.zip: no such file"),
     ):
         monkeypatch.setattr("sys.argv", ["alems", "evidence", *arguments])
         monkeypatch.setenv("ALEMS_WAREHOUSE", str(example_home))
