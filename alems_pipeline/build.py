@@ -230,6 +230,10 @@ def build_tables(con: duckdb.DuckDBPyConnection, warehouse: Warehouse, files: It
     if any(name.startswith(f"{tracked.SCHEMA}.") for file in files for name in file.depends):
         tracked.ensure_views(con)
     write_empty_files(warehouse.lake)  # a view of samples lists them
+    if any(file.layer == TABLE_LAYERS[0] for file in files):
+        landed = landing.scan(warehouse.landing)  # for the books that the checks of the first layer read
+        landing.register_unplaced(con, landed)
+        landing.forget_removed(con, landed)
     _drop_of_other_kind(con, files)
     for file in files:
         if file.schema in STORE_KINDS:
@@ -301,9 +305,6 @@ def publish(warehouse: Warehouse) -> Publication:
         kept = [*sql_files.layer_files("ddl"), *sql_files.layer_files("day")]
         docs = {file.qualified_name: (file.description, file.column_docs) for file in kept}
         sql_files.comment_kept(con, {**docs, **stage.docs()})
-        files = landing.scan(warehouse.landing)
-        landing.register_unplaced(con, files)
-        landing.forget_removed(con, files)
         names = [check.name for check in sql_files.layer_files("checks")]
         con.execute("DELETE FROM ops.check_results WHERE NOT list_contains(?, check_name)", [names])
         lake.collect_garbage(con, warehouse)
