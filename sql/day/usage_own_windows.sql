@@ -19,7 +19,7 @@ WHERE landing_date = getvariable('day');
 
 INSERT INTO daily.usage_own_windows BY NAME
 -- Samples of different runs that overlap share out the time: a sample stands for the time since the one before it on
--- the host, unless that is a gap. What no CPU can do is not measured, so that its part of the hour is missing.
+-- the host, the first of a run for no more than since the run's start, unless that is a gap. What no CPU can do is not measured, so that its part of the hour is missing.
 WITH samples AS (
     SELECT
         runs.run_id,
@@ -28,14 +28,21 @@ WITH samples AS (
         runs.exp_key,
         samples.cpu_util_percent,
         samples.timestamp_ns AS to_ns,
-        lag(samples.timestamp_ns) OVER (PARTITION BY runs.host ORDER BY samples.timestamp_ns, samples.run_id) AS from_ns
+        samples.timestamp_ns - lag(samples.timestamp_ns) OVER (PARTITION BY runs.run_id ORDER BY samples.timestamp_ns)
+            AS interval_ns,
+        greatest(
+            lag(samples.timestamp_ns) OVER (PARTITION BY runs.host ORDER BY samples.timestamp_ns, samples.run_id),
+            CASE WHEN interval_ns IS NULL THEN runs.start_time_ns END
+        ) AS from_ns
     FROM day_cpu_samples AS samples
     JOIN stage.runs AS runs ON runs.run_id = samples.run_id AND runs.landing_date = getvariable('day')
     WHERE runs.source_system = 'alems-collect'
 ),
--- As of the energy samples: three medians, at least a second.
+-- As of the energy samples: three medians of the run's own intervals, at least a second.
 runs AS (
-    SELECT run_id, least(greatest(3 * median(to_ns - from_ns), 1000000000), 3600000000000) AS gap_threshold_ns
+    SELECT
+        run_id,
+        least(greatest(3 * coalesce(median(interval_ns), 0), 1000000000), 3600000000000) AS gap_threshold_ns
     FROM samples
     GROUP BY run_id
 ),
@@ -74,7 +81,7 @@ sums AS (
         exp_key,
         hour_ns,
         sum(to_ns - from_ns) AS ns,
-        sum((cpu_util_percent * 1e6)::BIGINT * (to_ns - from_ns)) / 1e17 AS busy_s
+        sum((cpu_util_percent * 1e6)::HUGEINT * (to_ns - from_ns)) / 1e17 AS busy_s
     FROM pieces
     GROUP BY host, hw_id, exp_key, hour_ns
 )

@@ -1,7 +1,7 @@
 """From windows of CPU time to facts: worked values, attribution at the time of use, power, intensity, corrections."""
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -495,6 +495,18 @@ def test_an_hour_of_our_own_host_is_on_the_grid_that_its_runs_say(usage: UsageTa
     assert usage.facts("ada", "intensity_gCo2eq_kwh") == [
         (10, "ada", pytest.approx(intensity)) for intensity in (france, france, poland, poland, france)
     ]
+
+
+@pytest.mark.parametrize("pause_s", [2, 30, 600])
+def test_the_pause_between_short_runs_is_nobodys(usage: UsageTables, pause_s: int) -> None:
+    """Runs so short that they have a sample or two, at 100 %: the second begins after a pause."""
+    begin = datetime(2026, 1, 21, 10, tzinfo=UTC)
+    usage.own_run(begin, 1, 100.0)
+    usage.own_run(begin + timedelta(seconds=1 + pause_s), 1, 100.0)
+    usage.own_run(begin + timedelta(seconds=5000), 0, 100.0)
+    usage.build()
+    hours = usage.rows("SELECT covered_s, busy_s FROM daily.usage_own_windows ORDER BY window_start")
+    assert [tuple(row.values()) for row in hours] == [(2.0, 2.0)]
 
 
 @pytest.mark.parametrize("step_ms", [997, 1003, 1100, 10_000])
