@@ -52,7 +52,9 @@ TABLE_CODE: Final = sql_files.code_hash(
 CORE_CODE: Final = sql_files.code_hash(*(SQL_ROOT / layer for layer in ("ddl", "registry", "tracked", "core")))
 """Version of the SQL that tables which are kept from run to run are made by."""
 
-PREPARED_BY: Final = sql_files.digest(DAY_CODE, sql_files.code_hash(SQL_ROOT / "ddl"))
+PREPARED_BY: Final = sql_files.digest(
+    DAY_CODE, sql_files.code_hash(SQL_ROOT / "ddl", _PACKAGE / "build.py", _PACKAGE / "sql_files.py")
+)
 """Version of the code that makes what exists in every warehouse."""
 
 _PREPARED: Final = "ops"  # under this name the books say by which code
@@ -177,12 +179,20 @@ def _refuse_if_files_are_gone(
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Make what exists in every warehouse, if this code has not made it yet: schemas, books, id macros, and the tables
-    that days are built into."""
+    that days are built into.
+
+    Where other code built a day, or none is built, it is made in any case: code that keeps no such note may have been
+    here.
+    """
     [kept_tables] = [table for table in sql_files.layer_files("ddl") if table.qualified_name == "ops.kept_tables"]
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {kept_tables.schema}")
     con.execute(kept_tables.text)
     if sql_files.made_from(con, _PREPARED) == PREPARED_BY:
-        return
+        [(is_of_this_code,)] = con.execute(
+            "SELECT coalesce(bool_and(code_hash = ?), false) FROM ops.day_builds", [DAY_CODE]
+        ).fetchall()
+        if is_of_this_code:
+            return
     sql_files.run_ddl(con)
     con.execute(STABLE_ID_MACROS)
     stage.ensure_tables(con)

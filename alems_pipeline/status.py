@@ -87,7 +87,6 @@ def show_status(status: dict[str, Any], console: Console) -> None:
     console.print(f"{said}{stale}. Pending: {pending or 'nothing'}.", highlight=False, soft_wrap=True)
     if "checks" in status:
         files = status["quarantined_files"]
-        # They enter the books after the checks have counted, which without that word would seem to miscount.
         n_of_no_day = sum(file["landing_date"] is None for file in files)
         of_no_day = f" ({n_of_no_day} of them belong to no day)" if n_of_no_day else ""
         console.print(

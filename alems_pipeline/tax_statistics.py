@@ -232,7 +232,7 @@ def _quality(n_tasks: pl.Expr) -> pl.Expr:
 def _in_families(rows: pl.DataFrame) -> list[float | None]:
     """p_holm of each row. One family of hypotheses: what is said of one scope by one way of measuring."""
     adjusted: dict[int, float] = {}
-    for _, family in rows.drop_nulls("p_t_log").group_by("energy_source"):
+    for _, family in rows.drop_nulls("p_t_log").drop_nans("p_t_log").group_by("energy_source"):
         adjusted |= zip(family["group"], holm(family["p_t_log"].to_list()), strict=True)
     return [adjusted.get(group) for group in rows["group"]]
 

@@ -58,7 +58,7 @@ class EventRows:
     conditions: list[Row] = field(default_factory=list)
     rejected: list[Row] = field(default_factory=list)
     unknown_phases: Counter[str] = field(default_factory=Counter)
-    """Of steps that were taken without a phase, since theirs is none of PHASES."""
+    """Of steps whose own phase is none of PHASES."""
 
     @property
     def rejections(self) -> Counter[str]:

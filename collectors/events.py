@@ -23,8 +23,8 @@ CLOCK_MONOTONIC. The wall clock is enough; where both are given CLOCK_MONOTONIC 
 
 `{"type": "step", "phase": "planning", "event_type": "llm_call", "start_ns": 1790000000000000000, "end_ns": …}`
     One step, written when it has ended. phase: planning, execution, waiting or synthesis (may be left out; of any
-    other word the step counts without a phase, and `alems-collect` says so); event_type: llm_call, tool_call, waiting
-    or any other word. Optional: start_mono_ns and end_mono_ns; step_index (default: the
+    other word the step counts to the phase around it, and `alems-collect` says so); event_type: llm_call, tool_call,
+    waiting or any other word. Optional: start_mono_ns and end_mono_ns; step_index (default: the
     position by start among the run's steps); step_id and parent_id, any text, by which other lines name this step and
     by which it names the step around it; detail, an object kept as it is.
 `{"type": "llm_call", "prompt_tokens": 412, "completion_tokens": 57, "api_latency_ms": 830.5}`

@@ -388,7 +388,10 @@ def _read_events(path: Path, run: Run, record: _Record, clock: Clock, tell: Tell
         tell(f"{path.name} of {shlex.join(run.command)[:100]}: not read, {error.strerror}")
         return EventRows()
     for phase, _ in events.unknown_phases.most_common(MAX_PHASES_TOLD):
-        tell(f"phase {phase[:60]!a} of a step: unknown, so the step counts without a phase; give {', '.join(PHASES)}")
+        tell(
+            f"phase {phase[:60]!a} of a step: unknown, so the step counts to the phase around it, if any; "
+            f"give {', '.join(PHASES)}"
+        )
     return events
 
 

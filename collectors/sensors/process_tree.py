@@ -22,6 +22,7 @@ from collectors.sensors.temperatures import PackageTemperature, find_temperature
 
 FIRST_WAIT_S: Final = 0.01
 LAST_WAIT_S: Final = 0.5
+LEAST_TICKS: Final = 50
 KIB_PER_MIB: Final = 1024
 TIMED_STATES: Final = (2, 3, 6, 7)
 
@@ -238,12 +239,13 @@ def _idle_columns(start: IdleTimes, end: IdleTimes) -> dict[str, Value]:
 
 
 def _background_percent(start: CpuTime | None, end: CpuTime | None, rusage: resource.struct_rusage) -> float | None:
+    """None also where so few ticks passed that one more or less, which says nothing, is more than 2 percent."""
     if start is None or end is None:
         return None
     passed = end.since(start)
     total = passed.busy + passed.idle
     tree = (rusage.ru_utime + rusage.ru_stime) * TICKS_PER_SECOND
-    return 100 * max(0.0, passed.busy - tree) / total if total else None
+    return 100 * max(0.0, passed.busy - tree) / total if total >= LEAST_TICKS else None
 
 
 def _cpu_time(proc: Path) -> CpuTime | None:

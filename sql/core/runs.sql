@@ -110,7 +110,7 @@ CREATE OR REPLACE TABLE main.runs (
     tools_used BIGINT, -- different tools used: as the source gives it, else those that its tool calls name
     steps BIGINT, -- steps of the workflow: as the source gives them, else those of its events
     avg_step_time_ms DOUBLE, -- execution time / steps
-    orchestration_cpu_ms DOUBLE, -- duration not spent in local compute or waiting for an LLM, at least 0; NULL where a call says neither
+    orchestration_cpu_ms DOUBLE, -- duration not spent in local compute or waiting for an LLM, at least 0; NULL without LLM calls, or where one says neither
     complexity_level BIGINT, -- 1: at most one tool call, 2: at most three, 3: more
     complexity_score DOUBLE, -- .4 LLM calls (of 10) + .3 tool calls (of 10) + .3 tokens (of 1000), each at most 1
     carbon_g DOUBLE, -- CO2e of the dynamic energy, by run_grid_factors and sustainability_settings

@@ -5,7 +5,7 @@ CREATE OR REPLACE TABLE main.orchestration_events (
     event_id BIGINT PRIMARY KEY, -- stable id of the run, the event's times, step, phase and type
     run_id BIGINT NOT NULL, -- run
     step_index BIGINT, -- position in the run, from 0
-    phase VARCHAR, -- planning, execution, waiting or synthesis
+    phase VARCHAR, -- planning, execution, waiting or synthesis; of an event that does not say, the phase of the innermost around it
     event_type VARCHAR NOT NULL, -- llm_call, tool_call, waiting, …; unattributed: the run's time outside every event
     start_time_ns BIGINT, -- start, ns UTC; of an unattributed row the run's
     end_time_ns BIGINT, -- end, ns UTC; of an unattributed row the run's

@@ -160,6 +160,8 @@ def make_day(folder: Path, rows: int) -> None:
             FROM read_parquet('{path}')
             GROUP BY run_id;
 
+            INSERT INTO ops.day_builds VALUES (DATE '{DAY}', '{build.DAY_CODE}', now());
+
             INSERT INTO stage.runs BY NAME
             SELECT run_id, run_id AS run_key, 'bench' AS source_system, 'lab' AS host, now() AS recorded_at,
                 run_id::VARCHAR AS source_run_id, 1 AS hw_id, 'idle' AS baseline_id, 'completed' AS status,

@@ -83,6 +83,13 @@ def test_background_is_what_the_host_did_beyond_the_tree(host: FakeHost) -> None
     assert read(host, usage(9.0, 0.5), run)["background_cpu_percent"] is None  # no time passed
 
 
+def test_a_few_ticks_tell_no_background(host: FakeHost) -> None:
+    host.stat((0, 0, 0, 0, *[0] * 6))
+    assert read(host, usage(), lambda: host.stat((1, 0, 0, 48, *[0] * 6)))["background_cpu_percent"] is None
+    host.stat((0, 0, 0, 0, *[0] * 6))
+    assert read(host, usage(), lambda: host.stat((1, 0, 0, 49, *[0] * 6)))["background_cpu_percent"] == 2.0
+
+
 def test_the_trees_time_rounded_beyond_the_hosts_is_no_negative_background(host: FakeHost) -> None:
     host.stat((0, *[0] * 9))
     columns = read(host, usage(1.01), lambda: host.stat((TICKS_PER_SECOND, *[0] * 9)))

@@ -77,7 +77,7 @@ def test_an_unknown_phase_is_told_at_once(host: FakeHost, tmp_path: Path) -> Non
     results = session.run_command(Subject("e"), "linear", [sys.executable, "-c", program], repeat=2)
     assert [result.rows["orchestration_events"] for result in results] == [1, 1]
     assert [message for message in told if "phase" in message] == [
-        "phase 'plan' of a step: unknown, so the step counts without a phase; "
+        "phase 'plan' of a step: unknown, so the step counts to the phase around it, if any; "
         "give planning, execution, waiting, synthesis"
     ]
 

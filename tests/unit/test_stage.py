@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from alems_pipeline import sql_files, stage
+from alems_pipeline.build import DAY_CODE
 from alems_pipeline.rules import REASON, Sifted
 from alems_pipeline.stage import number_runs, sift
 from collectors.contract import DATASETS, RECORD_DATASETS, REJECTS
@@ -296,6 +297,17 @@ def test_a_table_of_older_columns_is_made_anew(tmp_path: Path) -> None:
     with writing(tmp_path) as con:
         assert "command" in [name for name, *_ in con.execute("DESCRIBE stage.runs").fetchall()]
         assert con.execute("SELECT task_id FROM stage.task_categories").fetchall() == [("kept",)]
+
+
+def test_a_warehouse_that_older_code_worked_on_meanwhile_is_made_anew_too(tmp_path: Path) -> None:
+    """Older code that keeps no note of what it made changes a table, and builds a day."""
+    with writing(tmp_path) as con:
+        con.execute("INSERT INTO ops.day_builds VALUES (?, ?, now())", [DAY, DAY_CODE])
+    with writing(tmp_path) as con:
+        con.execute("ALTER TABLE stage.energy_sampling DROP COLUMN max_interval_ns")
+        con.execute("UPDATE ops.day_builds SET code_hash = 'older'")
+    with writing(tmp_path) as con:
+        assert "max_interval_ns" in [name for name, *_ in con.execute("DESCRIBE stage.energy_sampling").fetchall()]
 
 
 def test_every_stage_column_has_its_meaning_in_the_file() -> None:
